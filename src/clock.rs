@@ -1,0 +1,108 @@
+//! The clock: the only place that reads time, so that tests and the demo can decide it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// Seconds in a day; days are UTC days throughout.
+pub const DAY: i64 = 86_400;
+
+/// Where the time comes from. All times are unix seconds, UTC.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The system's clock.
+    System,
+    /// A clock that stands still until it is set or slept on.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `now` until it is set.
+    pub fn manual(now: i64) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(now)))
+    }
+
+    /// Unix seconds, UTC.
+    pub fn now(&self) -> i64 {
+        match self {
+            #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+            Self::System => Utc::now().timestamp(),
+            Self::Manual(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Sets a manual clock; the system's clock is left alone.
+    pub fn set(&self, to: i64) {
+        if let Self::Manual(now) = self {
+            now.store(to, Ordering::SeqCst);
+        }
+    }
+
+    /// Waits. A manual clock does not wait: it jumps to the end of the wait, so that several
+    /// waits side by side take as long as the longest, not as long as their sum.
+    pub fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match self {
+            Self::System => Box::pin(tokio::time::sleep(wait)),
+            Self::Manual(now) => {
+                let end = self.now() + i64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i64::MAX / 2);
+                now.fetch_max(end, Ordering::SeqCst);
+                Box::pin(tokio::task::yield_now())
+            }
+        }
+    }
+}
+
+/// An instant as people and machines read it: `2026-02-01T06:15:00Z`.
+pub fn rfc3339(at: i64) -> String {
+    DateTime::<Utc>::from_timestamp(at, 0).map_or_else(
+        || format!("unix time {at}"),
+        |t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
+/// The UTC day of an instant: `2026-02-01`.
+pub fn day_name(at: i64) -> String {
+    DateTime::<Utc>::from_timestamp(at, 0)
+        .map_or_else(|| format!("unix time {at}"), |t| t.format("%Y-%m-%d").to_string())
+}
+
+/// The first and the last day (in days since 1970-01-01) of the UTC calendar month of an instant.
+pub fn month_days(at: i64) -> (i64, i64) {
+    use chrono::{Datelike, Months, NaiveDate};
+    let epoch = NaiveDate::default();
+    DateTime::<Utc>::from_timestamp(at, 0)
+        .and_then(|t| {
+            let first = t.date_naive().with_day(1)?;
+            let next = first.checked_add_months(Months::new(1))?;
+            Some(((first - epoch).num_days(), (next - epoch).num_days() - 1))
+        })
+        .unwrap_or((at / DAY, at / DAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_has_its_own_days_also_in_a_leap_year() {
+        let first_of_february_2028 = 1_832_976_000;
+        let (first, last) = month_days(first_of_february_2028 + 40_000);
+        assert_eq!(first, first_of_february_2028 / DAY);
+        assert_eq!(last - first + 1, 29);
+    }
+
+    #[tokio::test]
+    async fn waits_side_by_side_on_a_manual_clock_take_as_long_as_the_longest() {
+        let clock = Clock::manual(100);
+        let (short, long) = (
+            clock.sleep(Duration::from_secs(5)),
+            clock.sleep(Duration::from_secs(7)),
+        );
+        tokio::join!(short, long);
+        assert!(clock.now() >= 107);
+    }
+}

@@ -1,0 +1,6 @@
+//! soundwatch keeps the history that TikTok's sound-trend API forgets. The modules stand in the
+//! order of the data's way; each depends only on what stands above it. See `ARCHITECTURE.md`.
+
+pub mod clock;
+pub mod model;
+pub mod problem;

@@ -1,0 +1,3 @@
+//! The `soundwatch` command.
+
+fn main() {}
