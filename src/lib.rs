@@ -4,3 +4,6 @@
 pub mod clock;
 pub mod model;
 pub mod problem;
+pub mod source;
+
+pub mod schedule;

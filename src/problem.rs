@@ -113,3 +113,28 @@ impl From<Problem> for Problems {
         Self(vec![problem])
     }
 }
+
+/// The known word that was probably meant by `word`, if one is near enough.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let word = word.to_lowercase();
+    let near_enough = (word.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|k| (strsim::damerau_levenshtein(&word, &k.to_lowercase()), k))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= near_enough)
+        .map(|(_, k)| k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_its_word_and_a_strange_word_finds_none() {
+        let known = ["base_url", "attempts", "pause"];
+        assert_eq!(nearest("attemps", known), Some("attempts"));
+        assert_eq!(nearest("BASEURL", known), Some("base_url"));
+        assert_eq!(nearest("colour", known), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! A TOML file that a person wrote: its text, its values with their places, its broken lines.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::{Place, Problem};
+
+/// The text of a file, with a table of its lines: a file of a million lines is asked for the
+/// places of a million values.
+#[derive(Debug)]
+pub struct Source<'a> {
+    file: &'a Path,
+    text: &'a str,
+    line_starts: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    /// `text` is what `file` holds.
+    pub fn new(file: &'a Path, text: &'a str) -> Self {
+        let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            file,
+            text,
+            line_starts: std::iter::once(0).chain(newlines).collect(),
+        }
+    }
+
+    /// The place of the byte `offset`.
+    pub fn place(&self, offset: usize) -> Place {
+        let line = self.line(offset);
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or("");
+        Place {
+            file: self.file.to_path_buf(),
+            position: Some((line, before.chars().count() + 1)),
+        }
+    }
+
+    /// The line of the byte `offset`, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
+    }
+
+    /// The values that could be read, and every place where the text is not TOML.
+    pub fn toml(&self) -> (DeTable<'a>, Vec<Problem>) {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        let problems = errors.iter().map(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            Problem::new(format!("not valid TOML: {}", error.message())).at(self.place(offset))
+        });
+        (table.into_inner(), problems.collect())
+    }
+}
+
+/// What a value is, for "expected this, found that".
+pub fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Where a value or a key begins.
+pub fn offset<T>(spanned: &Spanned<T>) -> usize {
+    spanned.span().start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters_from_one() {
+        let text = "a = 1\nü = 2\n";
+        let source = Source::new(Path::new("f.toml"), text);
+        assert_eq!(source.place(0).to_string(), "f.toml:1:1");
+        assert_eq!(source.place(6).to_string(), "f.toml:2:1");
+        assert_eq!(
+            source.place(text.find('2').unwrap()).to_string(),
+            "f.toml:2:5",
+            "the umlaut is one column, though two bytes"
+        );
+        assert_eq!(source.place(text.len()).to_string(), "f.toml:3:1");
+    }
+
+    #[test]
+    fn every_broken_line_is_told_with_its_place() {
+        let text = "a = \nb = 1\nc = = 2\n";
+        let (table, problems) = Source::new(Path::new("f.toml"), text).toml();
+        let places: Vec<_> = problems.iter().map(|p| p.to_string()).collect();
+        assert!(places.iter().any(|p| p.starts_with("f.toml:1:")), "{places:?}");
+        assert!(places.iter().any(|p| p.starts_with("f.toml:3:")), "{places:?}");
+        assert!(table.contains_key("b"));
+    }
+}
