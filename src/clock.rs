@@ -2,9 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -32,6 +32,16 @@ impl Clock {
             #[allow(clippy::disallowed_methods, reason = "this is the one place")]
             Self::System => Utc::now().timestamp(),
             Self::Manual(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Time that only goes forward, from an arbitrary beginning: for pauses, and for how long
+    /// something took. Someone setting the system's clock does not disturb it.
+    pub fn monotonic(&self) -> Duration {
+        static BEGINNING: OnceLock<Instant> = OnceLock::new();
+        match self {
+            Self::System => BEGINNING.get_or_init(Instant::now).elapsed(),
+            Self::Manual(_) => Duration::from_secs(u64::try_from(self.now()).unwrap_or(0)),
         }
     }
 

@@ -7,3 +7,5 @@ pub mod problem;
 pub mod source;
 
 pub mod schedule;
+
+pub mod api;

@@ -1,0 +1,342 @@
+//! The one function that sends a request to the paid API.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::{Response, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Received, Verdict, is_charged, retry_after, wire};
+use crate::clock::Clock;
+use crate::model::{Ask, AttemptState, Reason};
+use crate::problem::Problem;
+
+/// The largest body that is read, after gunzip: a known answer has about 4 KiB.
+pub const BODY_LIMIT: usize = 4 << 20;
+
+/// What is kept of a larger body: enough to see what it was.
+pub const KEPT_OF_TOO_LARGE: usize = 64 << 10;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const WAIT_WITHOUT_RETRY_AFTER: Duration = Duration::from_secs(60);
+const PATH: &str = "/v1/tiktok/trending/music/detail";
+
+/// A shorter key is a toy of a test, and would be found by chance in any body.
+const SHORTEST_MASKED_KEY: usize = 6;
+
+/// Where and how to ask.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The API's address, without the path.
+    pub base_url: String,
+    /// The key; never shown, and sent nowhere but to `base_url`.
+    pub key: SecretString,
+    /// For a whole request, from connecting to the last byte.
+    pub timeout: Duration,
+    /// How many connections are worth keeping open.
+    pub max_in_flight: usize,
+}
+
+/// The way to the API.
+pub struct Client {
+    http: reqwest::Client,
+    url: Url,
+    authorization: HeaderValue,
+    key: SecretString,
+    timeout: Duration,
+    clock: Clock,
+}
+
+impl Client {
+    /// A client for these settings; nothing is sent yet.
+    pub fn new(settings: Settings, clock: Clock) -> Result<Self, Problem> {
+        let url = detail_url(&settings.base_url)?;
+        Ok(Self {
+            http: http_client(&settings, url.scheme() == "https")?,
+            url,
+            authorization: authorization(&settings.key)?,
+            key: settings.key,
+            timeout: settings.timeout,
+            clock,
+        })
+    }
+
+    /// Sends one request and reads its answer.
+    ///
+    /// It is sent once: redirects are not followed and nothing is retried here. What went wrong
+    /// on the way is told apart by what may have been charged:
+    ///
+    /// - no connection came about: `NotSent`, `connection`;
+    /// - the connection broke before the head of an answer: `Unknown`, `connection`;
+    /// - an answer began and did not end, or was not what its headers say: `Unknown`, `cut_off`;
+    /// - the time was over after connecting: `Unknown`, `timeout`;
+    /// - the head of an answer says that it is an error: `Answered`, whatever became of its body.
+    pub async fn ask(&self, ask: &Ask) -> Received {
+        let begun = self.clock.monotonic();
+        let mut head = None;
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(ask, &mut head)).await;
+        let body = exchange.unwrap_or_else(|_| Err(Broken::timeout(self.timeout)));
+        let mut received = match (body, head) {
+            (Ok(body), Some(head)) => self.answered(ask, &head, body),
+            (Err(_), Some(head)) if !head.is_success() => Received {
+                payload: None,
+                ..self.answered(ask, &head, Vec::new())
+            },
+            (Err(broken), head) => broken.received(head.as_ref()),
+            (Ok(_), None) => Broken::no_answer("no answer").received(None),
+        };
+        let latency = self.clock.monotonic().saturating_sub(begun);
+        received.latency_ms = i64::try_from(latency.as_millis()).unwrap_or(i64::MAX);
+        received
+    }
+
+    /// The body of the answer, over the limit if there is more. `head` is filled as soon as it is
+    /// known, so that it survives a timeout.
+    async fn exchange(&self, ask: &Ask, head: &mut Option<Head>) -> Result<Vec<u8>, Broken> {
+        let request = self
+            .http
+            .get(self.url.clone())
+            .query(&[
+                ("clip_id", ask.clip_id.as_str()),
+                ("region", ask.region.as_str()),
+                ("period", &ask.window.days().to_string()),
+            ])
+            .header(AUTHORIZATION, self.authorization.clone());
+        let mut response = request.send().await.map_err(|e| Broken::sending(&e))?;
+        let head = head.insert(Head::of(&response, self.clock.now()));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| Broken::reading(&e, head))? {
+            body.extend_from_slice(&chunk);
+            head.bytes_read = body.len();
+            if body.len() > BODY_LIMIT {
+                break;
+            }
+        }
+        Ok(body)
+    }
+
+    fn answered(&self, ask: &Ask, head: &Head, mut body: Vec<u8>) -> Received {
+        self.mask(&mut body);
+        let mut reading = wire::read(ask, head.http_status, &body);
+        if let Verdict::Retry { reason, after } = &mut reading.verdict {
+            let unsaid = (*reason == Reason::RateLimited).then_some(WAIT_WITHOUT_RETRY_AFTER);
+            *after = head.retry_after.or(unsaid);
+        }
+        if body.len() > BODY_LIMIT {
+            body.truncate(KEPT_OF_TOO_LARGE);
+        }
+        let http_status = Some(i64::from(head.http_status));
+        Received {
+            state: AttemptState::Answered,
+            http_status,
+            api_code: reading.api_code,
+            message: self.masked(reading.message),
+            request_id: self.masked(reading.request_id),
+            latency_ms: 0,
+            charged: is_charged(AttemptState::Answered, http_status, reading.api_code),
+            payload: Some(body),
+            size_bytes: i64::try_from(head.bytes_read).unwrap_or(i64::MAX),
+            error: self.masked(reading.error),
+            verdict: reading.verdict,
+        }
+    }
+
+    /// Replaces the key by as many asterisks, which keeps JSON what it is.
+    fn mask(&self, body: &mut [u8]) {
+        let key = self.key.expose_secret().as_bytes();
+        if key.len() < SHORTEST_MASKED_KEY {
+            return;
+        }
+        let mut at = 0;
+        while let Some(rest) = body.get_mut(at..).filter(|rest| rest.len() >= key.len()) {
+            let Some(found) = rest.windows(key.len()).position(|w| w == key) else {
+                return;
+            };
+            at += found + key.len();
+            rest.iter_mut()
+                .skip(found)
+                .take(key.len())
+                .for_each(|b| *b = b'*');
+        }
+    }
+
+    /// The same for texts, in which the key may have been written with escapes.
+    fn masked(&self, text: Option<String>) -> Option<String> {
+        let key = self.key.expose_secret();
+        text.map(|text| {
+            if key.len() >= SHORTEST_MASKED_KEY && text.contains(key) {
+                text.replace(key, &"*".repeat(key.len()))
+            } else {
+                text
+            }
+        })
+    }
+}
+
+/// What is known of an answer as soon as it begins.
+struct Head {
+    http_status: u16,
+    retry_after: Option<Duration>,
+    bytes_read: usize,
+}
+
+impl Head {
+    fn of(response: &Response, now: i64) -> Self {
+        let header = response.headers().get(RETRY_AFTER);
+        Self {
+            http_status: response.status().as_u16(),
+            retry_after: header
+                .and_then(|value| value.to_str().ok())
+                .and_then(|text| retry_after::read(text, now)),
+            bytes_read: 0,
+        }
+    }
+
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.http_status)
+    }
+}
+
+/// A request without a complete answer.
+struct Broken {
+    state: AttemptState,
+    reason: Reason,
+    error: String,
+}
+
+impl Broken {
+    fn sending(error: &reqwest::Error) -> Self {
+        let cause = deepest(error);
+        if !error.is_connect() && !error.is_builder() {
+            return Self::no_answer(&cause);
+        }
+        let error = if error.is_timeout() {
+            "could not connect: no answer in time".to_owned()
+        } else {
+            format!("could not connect: {cause}")
+        };
+        Self {
+            state: AttemptState::NotSent,
+            reason: Reason::Connection,
+            error,
+        }
+    }
+
+    fn no_answer(cause: &str) -> Self {
+        Self {
+            state: AttemptState::Unknown,
+            reason: Reason::Connection,
+            error: format!("the connection broke before an answer came: {cause}"),
+        }
+    }
+
+    fn reading(error: &reqwest::Error, head: &Head) -> Self {
+        let (bytes, cause) = (head.bytes_read, deepest(error));
+        Self {
+            state: AttemptState::Unknown,
+            reason: Reason::CutOff,
+            error: format!("the answer broke off after {bytes} bytes: {cause}"),
+        }
+    }
+
+    fn timeout(timeout: Duration) -> Self {
+        Self {
+            state: AttemptState::Unknown,
+            reason: Reason::Timeout,
+            error: format!("no complete answer within {timeout:?}"),
+        }
+    }
+
+    fn received(self, head: Option<&Head>) -> Received {
+        let http_status = head.map(|head| i64::from(head.http_status));
+        Received {
+            state: self.state,
+            http_status,
+            api_code: None,
+            message: None,
+            request_id: None,
+            latency_ms: 0,
+            charged: is_charged(self.state, http_status, None),
+            payload: None,
+            size_bytes: head.map_or(0, |head| i64::try_from(head.bytes_read).unwrap_or(i64::MAX)),
+            error: Some(self.error),
+            verdict: Verdict::Retry {
+                reason: self.reason,
+                after: None,
+            },
+        }
+    }
+}
+
+/// The cause of the cause: what stands above it only says that a request failed.
+fn deepest(error: &dyn Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
+fn http_client(settings: &Settings, https: bool) -> Result<reqwest::Client, Problem> {
+    // Whoever was first has installed the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // A connection attempt must end before the request does: what never connected is not charged.
+    let connect_timeout = CONNECT_TIMEOUT.min(settings.timeout * 9 / 10);
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("soundwatch/", env!("CARGO_PKG_VERSION")))
+        .default_headers(
+            [(ACCEPT, HeaderValue::from_static("application/json"))]
+                .into_iter()
+                .collect(),
+        )
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(connect_timeout)
+        .pool_max_idle_per_host(settings.max_in_flight);
+    if !https {
+        // Without TLS there is no need for CA files, which a small machine may not have.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|error| {
+        Problem::new(format!("HTTPS can't be used: {}", deepest(&error)))
+            .help("install the system's CA files: the package is mostly called ca-certificates")
+    })
+}
+
+/// The endpoint below `base_url`.
+fn detail_url(base_url: &str) -> Result<Url, Problem> {
+    let base = Url::parse(base_url).map_err(|e| Problem::new(format!("api.base_url is no URL: {e}")))?;
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(Problem::new("api.base_url holds a user name or a password")
+            .help("the API wants only its key, which has its own setting"));
+    }
+    if base.query().is_some() || base.fragment().is_some() {
+        return Err(Problem::new("api.base_url must end before any ? or #"));
+    }
+    if base.scheme() != "https" && !(base.scheme() == "http" && is_loopback(&base)) {
+        let message = format!("api.base_url is {base_url}: the key would travel unencrypted");
+        return Err(Problem::new(message).help("use https; plain http is only for this machine itself"));
+    }
+    let url = format!("{}{PATH}", base.as_str().trim_end_matches('/'));
+    Url::parse(&url).map_err(|e| Problem::new(format!("api.base_url is no URL: {e}")))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn authorization(key: &SecretString) -> Result<HeaderValue, Problem> {
+    let key = key.expose_secret();
+    if key.is_empty() {
+        return Err(Problem::new("the API key is empty"));
+    }
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+        .map_err(|_| Problem::new("the API key holds characters that can't be sent, e.g. a line break"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
