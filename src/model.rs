@@ -425,6 +425,8 @@ pub struct Claim {
     pub target_id: i64,
     /// The slot, unix seconds.
     pub slot_at: i64,
+    /// When that attempt was reserved, unix seconds.
+    pub sent_at: i64,
     /// What to ask for.
     pub ask: Ask,
 }

@@ -1,0 +1,127 @@
+//! One fetch: its attempts, until one of them ends it.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::sync::mpsc;
+
+use super::settle::settlement;
+use super::{Collector, Stop, Tally};
+use crate::api::Verdict;
+use crate::model::{Claim, Reason};
+use crate::store::StoreError;
+use crate::store::pauses::Pause;
+use crate::store::settle::{End, Settlement};
+
+/// The longest `Retry-After` that is waited for; beyond it the key is paused.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// How a fetch ended, as far as the pass is concerned.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The API answered, whatever it said.
+    Answered,
+    /// It did not.
+    Unanswered,
+    /// Nothing more is to be asked with this key.
+    Refused { reason: Reason, target_id: i64 },
+}
+
+impl Collector {
+    /// Sends the request of a claim, and again as often as is allowed, and hands on what came.
+    pub(super) async fn fetch(
+        &self,
+        mut claim: Claim,
+        answers: &mpsc::Sender<Settlement>,
+        stop: &Stop,
+        tally: &Tally<'_>,
+    ) -> Result<Ended, StoreError> {
+        let mut waits = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_secs(1))
+            .with_factor(2.0)
+            .with_max_delay(Duration::from_secs(60))
+            .without_max_times()
+            .build();
+        loop {
+            let received = self.client.ask(&claim.ask).await;
+            let ended = match received.verdict {
+                Verdict::Refused(reason) => Ended::Refused { reason, target_id: claim.target_id },
+                Verdict::Retry { reason: Reason::RateLimited, after: Some(after) } if after > LONGEST_WAIT => {
+                    Ended::Refused { reason: Reason::RateLimited, target_id: claim.target_id }
+                }
+                Verdict::Retry { .. } => Ended::Unanswered,
+                _ => Ended::Answered,
+            };
+            let retry = match received.verdict {
+                Verdict::Retry { reason, after } if ended == Ended::Unanswered => Some((reason, after)),
+                _ => None,
+            };
+            match retry {
+                Some((Reason::RateLimited, after)) => self.pace.refused(after.unwrap_or_default()),
+                _ => self.pace.accepted(),
+            }
+            let last = claim.n >= self.limits.attempts || retry.is_none();
+            let mut settlement = settlement(&claim, received, self.limits.budget, self.clock.now(), last);
+            let Some((reason, after)) = retry.filter(|_| !last) else {
+                // A closed channel means that the settling half has failed, and says why.
+                let _ = answers.send(settlement).await;
+                return Ok(ended);
+            };
+            settlement.end = End::Retrying;
+            self.settle_one(&settlement, tally).await?;
+            let wait = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
+            if !self.wait_to_retry(wait, after, stop).await {
+                return Ok(Ended::Unanswered);
+            }
+            claim = match self.store.claim_retry(self.claimer(), &claim, self.clock.now()).await? {
+                Ok(next) => next,
+                Err(forbidden) => {
+                    let reason = if forbidden == Reason::Budget { Reason::Budget } else { reason };
+                    self.give_up(&claim, reason, tally).await?;
+                    return Ok(Ended::Unanswered);
+                }
+            };
+        }
+    }
+
+    /// Waits with full jitter, or as long as the API asked for. `false`: asked to stop meanwhile;
+    /// the fetch stays open and is taken over at the next start.
+    async fn wait_to_retry(&self, wait: Duration, after: Option<Duration>, stop: &Stop) -> bool {
+        let mut stop = stop.clone();
+        let waiting = async {
+            if after.is_none() {
+                self.clock.sleep(wait).await;
+            }
+            // After a 429 the whole key is paused, here too.
+            self.pace.ready().await;
+        };
+        tokio::select! {
+            () = waiting => true,
+            () = stop.wait() => false,
+        }
+    }
+
+    /// Leaves the key alone, and says once what to do about it.
+    pub(super) async fn pause_key(&self, reason: Reason, target_id: i64) -> Result<Option<Pause>, StoreError> {
+        let now = self.clock.now();
+        let until = now.saturating_add(i64::try_from(self.limits.pause.as_secs()).unwrap_or(i64::MAX));
+        self.store.pause(&self.key_fingerprint, reason, target_id, now, until).await?;
+        tracing::error!(
+            reason = reason.as_str(),
+            until = crate::clock::rfc3339(until),
+            "the API refuses the key: nothing more is asked. {}",
+            advice(reason)
+        );
+        self.store.pause_of(&self.key_fingerprint).await
+    }
+}
+
+/// What a person does about a key that is refused.
+fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unauthorized => "Put the right key in place (api.key_file), then reload.",
+        Reason::OutOfCredits => "Buy credits; asking goes on by itself.",
+        Reason::Forbidden => "See at the API's vendor what the key may do and its quota; asking goes on by itself.",
+        _ => "Asking goes on by itself.",
+    }
+}

@@ -1,0 +1,283 @@
+//! One pass: what is due is claimed, asked, settled and reported. No loop over time and no sleep
+//! but that between two attempts; `service/` decides when a pass is made.
+//!
+//! Within a pass two halves run side by side: [`ask`] claims slots and sends requests, at most
+//! `max_in_flight` at once, and hands each answer to [`settle`] through a channel that holds
+//! no more than that, so that memory is bounded and one commit serves all answers that wait.
+
+mod ask;
+mod content;
+mod fetch;
+mod plan;
+mod settle;
+pub mod targets;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::api::Client;
+use crate::api::pace::Pace;
+use crate::clock::Clock;
+use crate::config::Budget;
+use crate::model::{AttemptState, Outcome, Reason};
+use crate::store::claim::Claimer;
+use crate::store::due::{Due, Scope};
+use crate::store::pauses::Pause;
+use crate::store::settle::AttemptFacts;
+use crate::store::workers::Worker;
+use crate::store::{Store, StoreError};
+
+pub use content::content_hash;
+
+/// Slots read at once: bounds the memory of a pass over any number of targets.
+const PAGE: i64 = 10_000;
+
+/// What a pass is told by the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests under way at once.
+    pub max_in_flight: usize,
+    /// Requests for one slot, the first included.
+    pub attempts: i64,
+    /// How long a key is left alone that was refused.
+    pub pause: Duration,
+    /// How old the newest slot may be and still be asked, after a downtime.
+    pub catch_up: Duration,
+    /// What may be spent.
+    pub budget: Budget,
+}
+
+/// Everything that a pass needs.
+#[derive(Debug)]
+pub struct Collector {
+    /// Where it is kept.
+    pub store: Store,
+    /// The API.
+    pub client: Client,
+    /// The key's pace.
+    pub pace: Pace,
+    /// The time.
+    pub clock: Clock,
+    /// The limits.
+    pub limits: Limits,
+    /// Who we are.
+    pub worker: Worker,
+    /// Which key it is.
+    pub key_fingerprint: String,
+}
+
+/// Which slots a pass is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Whatever is due.
+    Due,
+    /// What was handed over for this minute (unix seconds).
+    Forced(i64),
+}
+
+/// A request to stop: what is in flight ends, nothing new is begun.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// A stop and the sender that requests it with `true`.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Whether it was requested.
+    pub fn requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is requested.
+    pub async fn wait(&mut self) {
+        // A sender that is gone cannot request anything any more.
+        if self.0.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What happens during a pass, for progress and logs.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// So many more slots are to be asked.
+    Found(usize),
+    /// So many fetches have been settled.
+    Settled(Outcome, u64),
+}
+
+/// Who wants to know.
+pub type Observe<'a> = &'a (dyn Fn(Event) + Sync);
+
+/// Why a pass ended before everything due was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The budget pays for no further request.
+    Budget,
+    /// The key is paused.
+    Paused(Option<Pause>),
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// What a pass came to.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Fetches settled, by outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Credits counted as spent by its attempts.
+    pub credits: i64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Why it ended early, if it did.
+    pub cut: Option<Cut>,
+}
+
+impl Report {
+    /// All fetches that were settled.
+    pub fn settled(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+}
+
+/// What both halves of a pass add up, and tell whoever watches.
+struct Tally<'a> {
+    report: Mutex<Report>,
+    observe: Observe<'a>,
+}
+
+impl Tally<'_> {
+    fn edit(&self, edit: impl FnOnce(&mut Report)) {
+        edit(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn found(&self, slots: usize) {
+        (self.observe)(Event::Found(slots));
+    }
+
+    fn settled(&self, outcome: Outcome, fetches: u64) {
+        self.edit(|report| *report.outcomes.entry(outcome).or_default() += fetches);
+        (self.observe)(Event::Settled(outcome, fetches));
+    }
+
+    fn attempted(&self, attempt: &AttemptFacts) {
+        self.edit(|report| {
+            report.requests += u64::from(attempt.state != AttemptState::NotSent);
+            report.credits += if attempt.charged { attempt.credits } else { 0 };
+        });
+    }
+}
+
+impl Collector {
+    /// Makes one pass.
+    ///
+    /// # Errors
+    /// When the database fails. What was settled until then stays settled; what was under way is
+    /// taken over by the next pass of whoever comes.
+    pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, StoreError> {
+        let tally = Tally { report: Mutex::default(), observe };
+        let now = self.clock.now();
+        let slots = self.prepare(now, &tally).await?;
+        let scope = match wanted {
+            Wanted::Due => Scope::Scheduled(&slots),
+            Wanted::Forced(minute) => Scope::Forced(minute),
+        };
+        let cut = self.pages(scope, stop, &tally).await?;
+        let mut report = tally.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.cut = cut;
+        Ok(report)
+    }
+
+    async fn pages(
+        &self,
+        scope: Scope<'_>,
+        stop: &Stop,
+        tally: &Tally<'_>,
+    ) -> Result<Option<Cut>, StoreError> {
+        let mut last_first = None;
+        loop {
+            if stop.requested() {
+                return Ok(Some(Cut::Stopped));
+            }
+            let barred = self.barred(self.clock.now()).await?;
+            let page = self.page(scope, barred.is_none()).await?;
+            // A page that begins like the last one did not move: others hold those slots.
+            let first = page.first().map(|due| (due.target_id, due.slot_at));
+            if page.is_empty() || first == last_first {
+                return Ok(None);
+            }
+            last_first = first;
+            tally.found(page.len());
+            let cut = match barred {
+                Some(Cut::Paused(Some(pause))) if pause.until <= self.clock.now() => {
+                    self.probe(&page, &pause, tally).await?
+                }
+                Some(cut) => Some(cut),
+                None => self.ask_all(page, stop, tally).await?,
+            };
+            match cut {
+                None => {}
+                Some(Cut::Stopped) => return Ok(Some(Cut::Stopped)),
+                Some(cut) => {
+                    self.skip_rest(scope, &cut, tally).await?;
+                    return Ok(Some(cut));
+                }
+            }
+        }
+    }
+
+    async fn page(&self, scope: Scope<'_>, again: bool) -> Result<Vec<Due>, StoreError> {
+        let catch_up = i64::try_from(self.limits.catch_up.as_secs()).unwrap_or(i64::MAX);
+        let catch_up_from = self.clock.now().saturating_sub(catch_up);
+        self.store.due(scope, catch_up_from, again, PAGE).await
+    }
+
+    /// Why nothing may be asked now, if so.
+    async fn barred(&self, now: i64) -> Result<Option<Cut>, StoreError> {
+        if let Some(pause) = self.store.pause_of(&self.key_fingerprint).await? {
+            return Ok(Some(Cut::Paused(Some(pause))));
+        }
+        let spent = self.store.spent(now).await?;
+        Ok((spent.requests_left(self.limits.budget) == 0).then_some(Cut::Budget))
+    }
+
+    /// Records everything that is still due and will not be asked, so that gaps have a reason.
+    async fn skip_rest(
+        &self,
+        scope: Scope<'_>,
+        cut: &Cut,
+        tally: &Tally<'_>,
+    ) -> Result<(), StoreError> {
+        let reason = match cut {
+            Cut::Budget => Reason::Budget,
+            Cut::Paused(_) => Reason::Paused,
+            Cut::Stopped => return Ok(()),
+        };
+        loop {
+            let page = self.page(scope, false).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let skipped = self.store.skip(&self.worker.id, &page, reason, self.clock.now()).await?;
+            if skipped == 0 {
+                return Ok(());
+            }
+            tally.settled(Outcome::Skipped, skipped);
+        }
+    }
+
+    fn claimer(&self) -> Claimer<'_> {
+        Claimer {
+            worker: &self.worker.id,
+            key_fingerprint: &self.key_fingerprint,
+            budget: self.limits.budget,
+        }
+    }
+}
+

@@ -1,0 +1,194 @@
+//! The daemon: a loop that wakes once a second and makes a pass when something is due. It remembers
+//! only when to look next; what is due is computed from the ledger each time.
+
+use tokio::signal::unix::Signal;
+
+use super::heartbeat::Heartbeat;
+use super::session::{limits, read_watchlist};
+use super::signals::{Signals, reload};
+use super::watched::Watched;
+use super::{ServiceError, Session};
+use crate::clock::{Clock, DAY, rfc3339};
+use crate::collect::{Cut, Report, Stop, Wanted};
+use crate::config::Config;
+use crate::schedule::Schedule;
+use crate::store::StoreError;
+
+/// Seconds between two signs of life of a worker.
+const SIGN_OF_LIFE: i64 = 5;
+
+/// After an error of the database, so many seconds pass before the next look.
+const AFTER_ERROR: i64 = 10;
+
+/// Runs until it is asked to stop. `load` reads the configuration anew on SIGHUP.
+pub async fn run(
+    config: Config,
+    clock: Clock,
+    load: impl Fn() -> Result<Config, crate::problem::Problems>,
+) -> Result<(), ServiceError> {
+    let signals = Signals::listen()?;
+    let hangup = reload()?;
+    let key = config.api_key()?;
+    let watchlist = read_watchlist(&config)?;
+    let session = Session::open(&config, &key, clock).await?;
+    if let Some(watchlist) = &watchlist {
+        let changes = session.sync(watchlist).await?;
+        tracing::info!(?changes, "the targets follow the watchlist");
+    }
+    let watched = config.watchlist.path.clone().map(Watched::new);
+    let daemon = Daemon { session, config, watched, hangup, look_at: 0, last_sign: 0, last_tick: 0 };
+    signals.stopping(async |stop| daemon.live(stop, load).await).await
+}
+
+struct Daemon {
+    session: Session,
+    config: Config,
+    watched: Option<Watched>,
+    hangup: Signal,
+    /// The next instant at which something can be due, unix seconds.
+    look_at: i64,
+    last_sign: i64,
+    last_tick: i64,
+}
+
+impl Daemon {
+    async fn live(
+        mut self,
+        mut stop: Stop,
+        load: impl Fn() -> Result<Config, crate::problem::Problems>,
+    ) -> Result<(), ServiceError> {
+        let mut heartbeat = Heartbeat::start().await?;
+        tracing::info!(database = self.session.collector.store.kind(), "ready");
+        loop {
+            tokio::select! {
+                _ = heartbeat.beats.recv() => self.tick(&stop).await,
+                _ = self.hangup.recv() => self.reload(&load).await,
+                () = stop.wait() => break,
+            }
+        }
+        heartbeat.stop().await;
+        self.session.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// One beat. Errors of the database are logged and tried again: a daemon outlives an outage.
+    async fn tick(&mut self, stop: &Stop) {
+        if self.watched.as_mut().is_some_and(Watched::changed) {
+            self.reread_watchlist().await;
+        }
+        let now = self.session.collector.clock.now();
+        // A clock that went backwards has changed what is due.
+        let backwards = now < self.last_tick;
+        self.last_tick = now;
+        if let Err(error) = self.work(now, backwards, stop).await {
+            tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
+            self.look_at = now + AFTER_ERROR;
+        }
+    }
+
+    async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), StoreError> {
+        let collector = &self.session.collector;
+        if backwards || now >= self.last_sign + SIGN_OF_LIFE {
+            collector.store.heartbeat(&collector.worker, now).await?;
+            self.last_sign = now;
+        }
+        if now < self.look_at && !backwards && !collector.store.has_open_fetches(now).await? {
+            return Ok(());
+        }
+        let report = self.pass(stop).await?;
+        self.look_at = self.next_look(&report).await?;
+        Ok(())
+    }
+
+    /// One pass, with signs of life beside it: a long pass must not look like a dead worker.
+    async fn pass(&mut self, stop: &Stop) -> Result<Report, StoreError> {
+        let collector = &self.session.collector;
+        let alive = async {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
+                if let Err(error) = collector.store.heartbeat(&collector.worker, collector.clock.now()).await {
+                    tracing::warn!(%error, "could not write a sign of life");
+                }
+            }
+        };
+        let report = tokio::select! {
+            report = collector.pass(Wanted::Due, stop, &|_| {}) => report?,
+            () = alive => return Ok(Report::default()),
+        };
+        if report.settled() > 0 {
+            let outcomes: Vec<String> =
+                report.outcomes.iter().map(|(outcome, n)| format!("{outcome} {n}")).collect();
+            tracing::info!(
+                outcomes = outcomes.join(", "),
+                requests = report.requests,
+                credits = report.credits,
+                "pass done"
+            );
+        }
+        Ok(report)
+    }
+
+    /// When something can be due again: at the next slot of any schedule, or when what cut the pass
+    /// short may be over.
+    async fn next_look(&self, report: &Report) -> Result<i64, StoreError> {
+        let collector = &self.session.collector;
+        let now = collector.clock.now();
+        let next_slot = collector
+            .store
+            .schedules()
+            .await?
+            .iter()
+            .filter_map(|(expression, zone)| Schedule::parse(expression, zone).ok()?.next(now))
+            .min()
+            .unwrap_or(now + DAY);
+        let again = match &report.cut {
+            Some(Cut::Budget) => (now / DAY + 1) * DAY,
+            Some(Cut::Paused(Some(pause))) => pause.until.max(now + 1),
+            Some(Cut::Paused(None) | Cut::Stopped) => now + 1,
+            None => next_slot,
+        };
+        let look_at = next_slot.min(again);
+        tracing::debug!(at = rfc3339(look_at), "next look");
+        Ok(look_at)
+    }
+
+    /// Reads the configuration and the watchlist again. What cannot change while running says so.
+    async fn reload(&mut self, load: &impl Fn() -> Result<Config, crate::problem::Problems>) {
+        let config = match load() {
+            Ok(config) => config,
+            Err(problems) => return tracing::error!("the configuration is not reloaded:\n{problems}"),
+        };
+        if config.database.url.expose() != self.config.database.url.expose()
+            || config.api.base_url != self.config.api.base_url
+        {
+            tracing::warn!("database.url and api.base_url take effect at the next start");
+        }
+        self.session.collector.limits = limits(&config);
+        self.watched = config.watchlist.path.clone().map(Watched::new);
+        self.config = config;
+        self.reread_watchlist().await;
+        let collector = &self.session.collector;
+        if let Err(error) = collector.store.resume(&collector.key_fingerprint).await {
+            tracing::error!(%error, "the pause of the key could not be ended");
+        }
+        self.look_at = 0;
+        tracing::info!("reloaded");
+    }
+
+    /// Applies the watchlist as it is now; a broken one leaves everything as it was.
+    async fn reread_watchlist(&mut self) {
+        let applied = match read_watchlist(&self.config) {
+            Ok(Some(watchlist)) => self.session.sync(&watchlist).await,
+            Ok(None) => return,
+            Err(problems) => Err(ServiceError::Problems(problems)),
+        };
+        match applied {
+            Ok(changes) => {
+                tracing::info!(?changes, "the targets follow the watchlist");
+                self.look_at = 0;
+            }
+            Err(error) => tracing::error!("the old watchlist stays in force:\n{error}"),
+        }
+    }
+}

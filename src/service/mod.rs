@@ -1,0 +1,33 @@
+//! What runs: a session (configuration, database, key, lock) that makes passes, once or for years.
+//! This is the only place that starts tasks, and each is ended where it was started.
+
+mod daemon;
+mod heartbeat;
+mod lock;
+mod session;
+pub mod signals;
+mod watched;
+
+pub use daemon::run;
+pub use lock::{Holder, Lock};
+pub use session::Session;
+
+use crate::problem::Problems;
+use crate::store::StoreError;
+
+/// Why a session cannot begin or go on, named by what the caller does about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// Something that a person wrote is wrong.
+    #[error("{0}")]
+    Problems(#[from] Problems),
+    /// The database failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Another process is collecting into the same SQLite file.
+    #[error("{0} is already collecting into this database")]
+    Locked(Holder),
+    /// The machine does not give what is needed.
+    #[error("{0}")]
+    Machine(String),
+}

@@ -1,0 +1,118 @@
+//! A session: what `run` and `collect` open before they make passes.
+
+use std::path::Path;
+
+use super::{Lock, ServiceError};
+use crate::api::pace::Pace;
+use crate::api::{Client, Settings};
+use crate::clock::Clock;
+use crate::collect::targets::{Changes, sync};
+use crate::collect::{Collector, Limits};
+use crate::config::{ApiKey, Config};
+use crate::problem::{Problem, Problems};
+use crate::store::workers::Worker;
+use crate::store::{Missing, Store, sqlite_file};
+use crate::watchlist::{self, Watchlist};
+
+/// An open database, a client, and on SQLite the lock.
+#[derive(Debug)]
+pub struct Session {
+    /// What makes the passes.
+    pub collector: Collector,
+    // Given up with the session.
+    _lock: Option<Lock>,
+}
+
+impl Session {
+    /// Opens everything that collecting needs: lock, database, migrations, key, client.
+    pub async fn open(config: &Config, key: &ApiKey, clock: Clock) -> Result<Self, ServiceError> {
+        let worker = this_worker(&clock);
+        let url = config.database.url.expose();
+        let lock = match sqlite_file(url) {
+            Some(file) => {
+                make_parent(&file)?;
+                Some(Lock::take(&file, &worker)?)
+            }
+            None => None,
+        };
+        let store = Store::open(url, Missing::Create).await?;
+        store.migrate().await?;
+        store.enter(&worker).await?;
+        let client = client(config, key, clock.clone())?;
+        let collector = Collector {
+            store,
+            client,
+            pace: Pace::new(config.api.requests_per_second, clock.clone()),
+            clock,
+            limits: limits(config),
+            worker,
+            key_fingerprint: key.fingerprint(),
+        };
+        Ok(Self { collector, _lock: lock })
+    }
+
+    /// Brings the targets in line with the watchlist.
+    pub async fn sync(&self, watchlist: &Watchlist) -> Result<Changes, ServiceError> {
+        Ok(sync(&self.collector.store, &watchlist.targets, self.collector.clock.now()).await?)
+    }
+
+    /// Takes the worker out and closes the database.
+    pub async fn close(self) -> Result<(), ServiceError> {
+        self.collector.store.leave(&self.collector.worker.id).await?;
+        self.collector.store.close().await;
+        Ok(())
+    }
+}
+
+/// The watchlist that this process owns; none when another worker has it.
+pub(super) fn read_watchlist(config: &Config) -> Result<Option<Watchlist>, Problems> {
+    let Some(path) = &config.watchlist.path else { return Ok(None) };
+    let watchlist = watchlist::read(path)?;
+    for warning in &watchlist.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(watchlist))
+}
+
+fn client(config: &Config, key: &ApiKey, clock: Clock) -> Result<Client, ServiceError> {
+    let settings = Settings {
+        base_url: config.api.base_url.clone(),
+        key: key.secret().clone(),
+        timeout: config.api.timeout,
+        max_in_flight: config.api.max_in_flight,
+    };
+    Client::new(settings, clock).map_err(|error| ServiceError::Machine(error.to_string()))
+}
+
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        max_in_flight: config.api.max_in_flight,
+        attempts: i64::from(config.api.attempts),
+        pause: config.api.pause,
+        catch_up: config.schedule.catch_up,
+        budget: config.budget,
+    }
+}
+
+fn this_worker(clock: &Clock) -> Worker {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let (pid, now) = (i64::from(std::process::id()), clock.now());
+    Worker {
+        // A random part: on a simulated clock the same process may start twice in one second.
+        id: format!("{host}-{pid}-{now}-{:08x}", fastrand::u32(..)),
+        host,
+        pid,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now,
+        heartbeat_at: now,
+    }
+}
+
+fn make_parent(file: &Path) -> Result<(), ServiceError> {
+    let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(parent).map_err(|error| {
+        let problem = Problem::new(format!("cannot make the folder {} of the database: {error}", parent.display()))
+            .help("make it, or set database.url to a place that this user can write to");
+        ServiceError::Problems(problem.into())
+    })
+}

@@ -1,0 +1,320 @@
+//! Claims: who gets a row asks, and who does not get it does not ask. Credits are reserved in the
+//! same transaction, so that a request that is not in the ledger is never sent.
+
+use serde::Serialize;
+
+use super::due::{Due, GroupSlot};
+use super::workers::SILENT_AFTER;
+use super::{Store, StoreError, Tx, budget, execute, json_rows, pauses, rows};
+use crate::config::Budget;
+use crate::model::{Ask, Claim, Reason};
+
+/// What is needed to claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimer<'a> {
+    /// This worker's ID.
+    pub worker: &'a str,
+    /// The key, by its fingerprint.
+    pub key_fingerprint: &'a str,
+    /// What may be spent.
+    pub budget: Budget,
+}
+
+/// What came of claiming.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// These are ours; fewer than were asked for when another worker was faster.
+    Yes(Vec<Claim>),
+    /// The budget pays for no further request.
+    OverBudget,
+    /// The key is paused.
+    Paused,
+}
+
+#[derive(Serialize)]
+struct ClaimRow(i64, i64, bool, i64);
+
+impl Store {
+    /// Claims as many of these slots as the budget pays for, each with its first attempt. With a
+    /// pause on that is not over, nothing; `probe` is the one request that tries out whether it is.
+    pub async fn claim(
+        &self,
+        who: Claimer<'_>,
+        due: &[Due],
+        probe: bool,
+        now: i64,
+    ) -> Result<Claimed, StoreError> {
+        let mut tx = self.begin().await?;
+        let spent = budget::lock(&mut tx, now).await?;
+        if let Some(pause) = pauses::pause_of(&mut tx, who.key_fingerprint).await?
+            && !(probe && pause.until <= now)
+        {
+            return Ok(Claimed::Paused);
+        }
+        let affordable = usize::try_from(spent.requests_left(who.budget)).unwrap_or(usize::MAX);
+        if affordable == 0 {
+            return Ok(Claimed::OverBudget);
+        }
+        let due = due.get(..affordable.min(due.len())).unwrap_or(due);
+        let fetches = claim_fetches(&mut tx, who.worker, due, now).await?;
+        let ids: Vec<(i64,)> = fetches.iter().map(|(id, _)| (*id,)).collect();
+        let attempts = reserve(&mut tx, who.budget, &ids, now).await?;
+        tx.commit().await?;
+        let claims = fetches.into_iter().filter_map(|(fetch_id, due)| {
+            let (_, attempt_id, n) = attempts.iter().find(|(id, ..)| *id == fetch_id)?;
+            Some(Claim {
+                fetch_id,
+                attempt_id: *attempt_id,
+                n: *n,
+                target_id: due.target_id,
+                slot_at: due.slot_at,
+                sent_at: now,
+                ask: Ask { clip_id: due.clip_id.clone(), region: due.region, window: due.period.window() },
+            })
+        });
+        Ok(Claimed::Yes(claims.collect()))
+    }
+
+    /// Reserves a further attempt for a fetch that is still ours; `None` when it is not.
+    pub async fn claim_retry(
+        &self,
+        who: Claimer<'_>,
+        claim: &Claim,
+        now: i64,
+    ) -> Result<Result<Claim, Reason>, StoreError> {
+        let mut tx = self.begin().await?;
+        let spent = budget::lock(&mut tx, now).await?;
+        if pauses::pause_of(&mut tx, who.key_fingerprint).await?.is_some() {
+            return Ok(Err(Reason::Paused));
+        }
+        if spent.requests_left(who.budget) == 0 {
+            return Ok(Err(Reason::Budget));
+        }
+        let attempts = reserve(&mut tx, who.budget, &[(claim.fetch_id,)], now).await?;
+        tx.commit().await?;
+        match attempts.first() {
+            Some((_, attempt_id, n)) => {
+                Ok(Ok(Claim { attempt_id: *attempt_id, n: *n, sent_at: now, ..claim.clone() }))
+            }
+            None => Err(StoreError::Unreadable(format!("fetch {} is gone", claim.fetch_id))),
+        }
+    }
+
+    /// Records slots that are not asked, with the reason. Rows that are somebody's, or settled, stay.
+    pub async fn skip(&self, worker: &str, due: &[Due], reason: Reason, now: i64) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let skipped = execute!(
+            &mut tx,
+            "INSERT INTO fetches (target_id, slot_at, forced, outcome, reason, worker_id, settled_at)
+            SELECT
+                CAST(r.value->>0 AS BIGINT),
+                CAST(r.value->>1 AS BIGINT),
+                CAST(r.value->>2 AS BOOLEAN),
+                'skipped',
+                $2,
+                $3,
+                $4
+            FROM json_each($1) AS r
+            WHERE true
+            ON CONFLICT (target_id, slot_at) DO UPDATE SET
+                outcome = excluded.outcome,
+                reason = excluded.reason,
+                worker_id = excluded.worker_id,
+                settled_at = excluded.settled_at
+            WHERE fetches.outcome IS NULL AND fetches.worker_id IS NULL
+                OR fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')",
+            json_rows(&claim_rows(due))?,
+            reason.as_str(),
+            worker,
+            now
+        )?;
+        tx.commit().await?;
+        Ok(skipped)
+    }
+
+    /// Frees the claims of workers that are gone, and settles what will not be asked again: of
+    /// removed targets, tried often enough, or no longer the newest slot. A request that was under
+    /// way may have been charged: its attempt is settled as `unknown`, its credits stay counted.
+    pub async fn take_over(
+        &self,
+        worker: &str,
+        newest: &[GroupSlot],
+        attempts: i64,
+        catch_up_from: i64,
+        now: i64,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let freed = free_claims(&mut tx, now).await?;
+        settle_unaskable(&mut tx, worker, newest, attempts, catch_up_from, now).await?;
+        tx.commit().await?;
+        Ok(freed)
+    }
+}
+
+fn claim_rows(due: &[Due]) -> Vec<ClaimRow> {
+    let mut rows: Vec<ClaimRow> = due
+        .iter()
+        .map(|d| ClaimRow(d.target_id, d.slot_at, d.forced, d.period.window().days()))
+        .collect();
+    // Two workers that write the same rows in different orders would block each other.
+    rows.sort_by_key(|row| (row.0, row.1));
+    rows
+}
+
+async fn claim_fetches<'d>(
+    tx: &mut Tx,
+    worker: &str,
+    due: &'d [Due],
+    now: i64,
+) -> Result<Vec<(i64, &'d Due)>, StoreError> {
+    let rows = rows!(
+        tx,
+        "INSERT INTO fetches (target_id, slot_at, forced, period_days, worker_id, claimed_at)
+        SELECT
+            t.id,
+            CAST(r.value->>1 AS BIGINT),
+            CAST(r.value->>2 AS BOOLEAN),
+            CAST(r.value->>3 AS BIGINT),
+            $2,
+            $3
+        FROM json_each($1) AS r
+        JOIN targets AS t ON t.id = CAST(r.value->>0 AS BIGINT)
+        WHERE t.removed_at IS NULL
+        ON CONFLICT (target_id, slot_at) DO UPDATE SET
+            period_days = excluded.period_days,
+            worker_id = excluded.worker_id,
+            claimed_at = excluded.claimed_at,
+            outcome = NULL,
+            reason = NULL,
+            settled_at = NULL
+        WHERE fetches.outcome IS NULL AND fetches.worker_id IS NULL
+            OR fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')
+        RETURNING id, target_id, slot_at",
+        json_rows(&claim_rows(due))?,
+        worker,
+        now
+    )?;
+    rows.iter()
+        .map(|row| {
+            let (id, target_id, slot_at): (i64, i64, i64) =
+                (row.get("id")?, row.get("target_id")?, row.get("slot_at")?);
+            due.iter()
+                .find(|d| d.target_id == target_id && d.slot_at == slot_at)
+                .map(|d| (id, d))
+                .ok_or_else(|| StoreError::Unreadable(format!("claimed an unknown slot of target {target_id}")))
+        })
+        .collect()
+}
+
+/// Enters one attempt for each fetch with its credits reserved: (fetch_id, attempt_id, n).
+async fn reserve(
+    tx: &mut Tx,
+    budget: Budget,
+    fetches: &[(i64,)],
+    now: i64,
+) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    let rows = rows!(
+        tx,
+        "INSERT INTO attempts (fetch_id, n, state, sent_at, credits)
+        SELECT
+            f.id,
+            1 + coalesce((SELECT max(a.n) FROM attempts AS a WHERE a.fetch_id = f.id), 0),
+            'sent',
+            $2,
+            $3
+        FROM json_each($1) AS r
+        JOIN fetches AS f ON f.id = CAST(r.value->>0 AS BIGINT)
+        WHERE f.outcome IS NULL
+        RETURNING id, fetch_id, n",
+        json_rows(fetches)?,
+        now,
+        budget.credits_per_request
+    )?;
+    let reserved = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    budget::add(tx, now, reserved * budget.credits_per_request).await?;
+    rows.iter().map(|row| Ok((row.get("fetch_id")?, row.get("id")?, row.get("n")?))).collect()
+}
+
+async fn free_claims(tx: &mut Tx, now: i64) -> Result<u64, StoreError> {
+    let alive_from = now - SILENT_AFTER;
+    execute!(
+        tx,
+        "UPDATE attempts
+        SET state = 'unknown', settled_at = $2, error = 'the process ended before an answer came'
+        WHERE state = 'sent'
+            AND fetch_id IN (
+                SELECT f.id
+                FROM fetches AS f
+                WHERE f.outcome IS NULL
+                    AND f.worker_id IS NOT NULL
+                    AND f.worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $1)
+            )",
+        alive_from,
+        now
+    )?;
+    execute!(
+        tx,
+        "UPDATE fetches
+        SET worker_id = NULL, claimed_at = NULL
+        WHERE outcome IS NULL
+            AND worker_id IS NOT NULL
+            AND worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $1)",
+        alive_from
+    )
+}
+
+async fn settle_unaskable(
+    tx: &mut Tx,
+    worker: &str,
+    newest: &[GroupSlot],
+    attempts: i64,
+    catch_up_from: i64,
+    now: i64,
+) -> Result<u64, StoreError> {
+    execute!(
+        tx,
+        "WITH open AS (
+            SELECT
+                f.id,
+                f.slot_at,
+                f.forced,
+                t.removed_at,
+                t.schedule,
+                t.time_zone,
+                (SELECT count(*) FROM attempts AS a WHERE a.fetch_id = f.id) AS tried
+            FROM fetches AS f
+            JOIN targets AS t ON t.id = f.target_id
+            WHERE f.outcome IS NULL AND f.worker_id IS NULL
+        ),
+        unaskable AS (
+            SELECT o.id, o.tried, o.removed_at
+            FROM open AS o
+            WHERE o.removed_at IS NOT NULL
+                OR o.tried >= $2
+                OR (o.forced AND o.slot_at < $3)
+                OR (
+                    NOT o.forced
+                    AND EXISTS (
+                        SELECT 1
+                        FROM json_each($1) AS r
+                        WHERE r.value->>'schedule' = o.schedule
+                            AND r.value->>'time_zone' = o.time_zone
+                            AND CAST(r.value->>'slot_at' AS BIGINT) > o.slot_at
+                    )
+                )
+        )
+        UPDATE fetches
+        SET
+            outcome = CASE WHEN u.tried > 0 THEN 'failed' ELSE 'skipped' END,
+            reason = CASE WHEN u.tried > 0 THEN 'cut_off' WHEN u.removed_at IS NOT NULL THEN 'removed' ELSE 'missed' END,
+            worker_id = $4,
+            settled_at = $5
+        FROM unaskable AS u
+        WHERE fetches.id = u.id",
+        json_rows(newest)?,
+        attempts,
+        catch_up_from,
+        worker,
+        now
+    )
+}

@@ -1,0 +1,204 @@
+//! The store: SQLite or Postgres behind one set of functions. All SQL lives here, each statement
+//! beside the one function that runs it, and with one text for both databases: numbered
+//! parameters, and many rows as one JSON parameter that `json_each($1)` unfolds (on Postgres a
+//! function of that name comes with the migrations).
+
+pub mod budget;
+pub mod claim;
+mod dialect;
+pub mod due;
+mod error;
+pub mod migrate;
+pub mod pauses;
+pub mod settle;
+pub mod targets;
+pub mod workers;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Decode, Executor, Postgres, Row as _, Sqlite, Transaction, Type};
+
+pub use dialect::sqlite_file;
+pub use error::StoreError;
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// One writer and a few readers on one file.
+    Sqlite {
+        /// The only connection that writes.
+        write: SqlitePool,
+        /// Connections that read beside it.
+        read: SqlitePool,
+    },
+    /// A pool of connections.
+    Postgres(PgPool),
+}
+
+/// Whether a SQLite file that is not there is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Make it.
+    Create,
+    /// Say that it is missing.
+    Refuse,
+}
+
+impl Store {
+    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`).
+    pub async fn open(url: &str, missing: Missing) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            dialect::open_sqlite(url, missing).await
+        } else {
+            Self::open_postgres(url).await
+        }
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(5)
+            .acquire_timeout(Duration::from_secs(10))
+            // A begin that is cancelled can leave a transaction open (sqlx issue 4385).
+            .after_release(|connection, _| {
+                Box::pin(async move { connection.execute("ROLLBACK").await.map(|_| true) })
+            })
+            .connect(url)
+            .await
+            .map_err(|e| StoreError::open("Postgres", e))?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Begins a transaction that writes.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that only reads, and sees one state of the database throughout.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+            Self::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        })
+    }
+
+    /// Ends all connections; on SQLite this also folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// The database's name for people.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SQLite",
+            Self::Postgres(_) => "Postgres",
+        }
+    }
+}
+
+/// A transaction; rolled back unless it is committed.
+#[derive(Debug)]
+pub enum Tx {
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On Postgres.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Makes all of it durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// One row of either database.
+#[derive(Debug)]
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// The value of a column.
+    pub(crate) fn get<T>(&self, column: &str) -> Result<T, StoreError>
+    where
+        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    /// The value of a text column that holds one of our own words or IDs.
+    pub(crate) fn parse<T>(&self, column: &str) -> Result<T, StoreError>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let text: String = self.get(column)?;
+        text.parse().map_err(|e| StoreError::Unreadable(format!("{column} {text:?}: {e}")))
+    }
+}
+
+/// Runs a statement in a transaction and gives the number of rows that it changed.
+macro_rules! execute {
+    ($tx:expr, $sql:expr $(, $argument:expr)* $(,)?) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(tx) => sqlx::query($sql)
+                $(.bind($argument))*
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
+            $crate::store::Tx::Postgres(tx) => sqlx::query($sql)
+                $(.bind($argument))*
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
+        }
+        .map_err($crate::store::StoreError::from)
+    };
+}
+
+/// Runs a statement in a transaction and gives its rows.
+macro_rules! rows {
+    ($tx:expr, $sql:expr $(, $argument:expr)* $(,)?) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(tx) => sqlx::query($sql)
+                $(.bind($argument))*
+                .fetch_all(&mut **tx)
+                .await
+                .map(|rows| rows.into_iter().map($crate::store::Row::Sqlite).collect::<Vec<_>>()),
+            $crate::store::Tx::Postgres(tx) => sqlx::query($sql)
+                $(.bind($argument))*
+                .fetch_all(&mut **tx)
+                .await
+                .map(|rows| rows.into_iter().map($crate::store::Row::Postgres).collect::<Vec<_>>()),
+        }
+        .map_err($crate::store::StoreError::from)
+    };
+}
+
+pub(crate) use {execute, rows};
+
+/// Many rows as the one JSON parameter that `json_each($1)` unfolds.
+pub(crate) fn json_rows<T: serde::Serialize>(rows: &[T]) -> Result<String, StoreError> {
+    serde_json::to_string(rows).map_err(|e| StoreError::Unreadable(e.to_string()))
+}

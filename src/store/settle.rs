@@ -1,0 +1,334 @@
+//! Settling: what came of a batch of attempts, in one transaction, so that one commit serves many.
+
+mod rows;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::{Store, StoreError, Tx, budget, execute, json_rows, rows};
+use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
+use rows::{count_unknown_fields, insert_rows, insert_snapshots, upsert_sounds, write_rows};
+
+/// What came of one attempt, and of its fetch if it ended with it.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The fetch and its attempt.
+    pub claim: Claim,
+    /// Unix seconds.
+    pub at: i64,
+    /// What is known of the request.
+    pub attempt: AttemptFacts,
+    /// The answer's bytes, if they are kept.
+    pub payload: Option<Payload>,
+    /// What became of the fetch.
+    pub end: End,
+}
+
+/// What is known of one request.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "named as the columns of the table attempts, which docs/sql.md explains")]
+pub struct AttemptFacts {
+    pub state: AttemptState,
+    pub http_status: Option<i64>,
+    pub api_code: Option<i64>,
+    pub message: Option<String>,
+    pub request_id: Option<String>,
+    pub latency_ms: i64,
+    pub error: Option<String>,
+    /// Whether its credits stay counted as spent.
+    pub charged: bool,
+    /// The credits that were reserved for it.
+    pub credits: i64,
+}
+
+/// The bytes of an answer, compressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// SHA-256 of the bytes before compression.
+    pub hash: [u8; 32],
+    /// zstd.
+    pub body: Vec<u8>,
+    /// Before compression.
+    pub size_bytes: i64,
+}
+
+/// What became of a fetch.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// Content: stored, or confirmed if the newest snapshot says the same.
+    Content {
+        /// What the answer says.
+        content: Box<Content>,
+        /// SHA-256 of it in canonical form.
+        hash: [u8; 32],
+    },
+    /// A success without data.
+    NoData,
+    /// An unusable answer.
+    Rejected(Reason),
+    /// Given up.
+    Failed(Reason),
+    /// Not given up: another attempt follows.
+    Retrying,
+}
+
+/// What one settlement came to: `None` while another attempt follows.
+pub type Settled = Option<(Outcome, Option<Reason>)>;
+
+impl Store {
+    /// Settles a batch in the order given. Each target may occur once in it. A conflict with another
+    /// worker undoes all of it and is tried again.
+    pub async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.settle_once(batch).await {
+                Err(error) if error.is_conflict() && tries < 5 => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn settle_once(&self, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        let mut tx = self.begin().await?;
+        give_back(&mut tx, batch).await?;
+        let newest = newest_snapshots(&mut tx, batch).await?;
+        let plan: Vec<Plan<'_>> = batch.iter().map(|s| Plan::of(s, &newest)).collect();
+        insert_payloads(&mut tx, &plan).await?;
+        update_attempts(&mut tx, &plan).await?;
+        confirm_snapshots(&mut tx, &plan).await?;
+        let stored = insert_snapshots(&mut tx, &plan).await?;
+        upsert_sounds(&mut tx, batch).await?;
+        insert_rows(&mut tx, &plan, &stored).await?;
+        count_unknown_fields(&mut tx, batch).await?;
+        update_fetches(&mut tx, &plan, &stored).await?;
+        tx.commit().await?;
+        Ok(plan.iter().map(Plan::settled).collect())
+    }
+}
+
+/// A settlement with what it means for the snapshots.
+struct Plan<'a> {
+    settlement: &'a Settlement,
+    /// The content and its hash, if it is new.
+    new: Option<(&'a Content, [u8; 32])>,
+    /// The snapshot that says the same.
+    confirms: Option<i64>,
+}
+
+impl<'a> Plan<'a> {
+    fn of(settlement: &'a Settlement, newest: &HashMap<i64, (i64, Vec<u8>)>) -> Self {
+        let End::Content { content, hash } = &settlement.end else {
+            return Self { settlement, new: None, confirms: None };
+        };
+        match newest.get(&settlement.claim.target_id) {
+            Some((id, known)) if known == hash => Self { settlement, new: None, confirms: Some(*id) },
+            _ => Self { settlement, new: Some((content, *hash)), confirms: None },
+        }
+    }
+
+    /// A payload is kept for all answers but those that only confirm.
+    fn payload(&self) -> Option<&'a Payload> {
+        self.settlement.payload.as_ref().filter(|_| self.confirms.is_none())
+    }
+
+    fn settled(&self) -> Settled {
+        match self.settlement.end {
+            End::Content { .. } if self.confirms.is_some() => Some((Outcome::Confirmed, None)),
+            End::Content { .. } => Some((Outcome::Stored, None)),
+            End::NoData => Some((Outcome::NoData, None)),
+            End::Rejected(reason) => Some((Outcome::Rejected, Some(reason))),
+            End::Failed(reason) => Some((Outcome::Failed, Some(reason))),
+            End::Retrying => None,
+        }
+    }
+}
+
+/// Credits of attempts that were not charged go back to the day from which they were taken.
+async fn give_back(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> {
+    let mut days: BTreeMap<i64, i64> = BTreeMap::new();
+    for settlement in batch.iter().filter(|s| !s.attempt.charged && s.attempt.credits > 0) {
+        *days.entry(settlement.claim.sent_at / crate::clock::DAY).or_default() += settlement.attempt.credits;
+    }
+    for (day, credits) in days {
+        budget::add(tx, day * crate::clock::DAY, -credits).await?;
+    }
+    Ok(())
+}
+
+/// The newest snapshot of each target that has new content: its ID and the hash of its content.
+async fn newest_snapshots(
+    tx: &mut Tx,
+    batch: &[Settlement],
+) -> Result<HashMap<i64, (i64, Vec<u8>)>, StoreError> {
+    let wanted: Vec<(i64, i64)> = batch
+        .iter()
+        .filter(|s| matches!(s.end, End::Content { .. }))
+        .map(|s| (s.claim.target_id, s.claim.ask.window.days()))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = rows!(
+        tx,
+        "SELECT s.target_id, s.id, s.content_hash
+        FROM json_each($1) AS r
+        JOIN snapshots AS s ON s.id = (
+            SELECT n.id
+            FROM snapshots AS n
+            WHERE n.target_id = CAST(r.value->>0 AS BIGINT) AND n.period_days = CAST(r.value->>1 AS BIGINT)
+            ORDER BY n.last_fetched_at DESC, n.id DESC
+            LIMIT 1
+        )",
+        json_rows(&wanted)?
+    )?;
+    rows.iter().map(|row| Ok((row.get("target_id")?, (row.get("id")?, row.get("content_hash")?)))).collect()
+}
+
+async fn insert_payloads(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
+    let mut rows: Vec<(String, String, i64, i64)> = plan
+        .iter()
+        .filter_map(|p| p.payload().map(|payload| (payload, p.settlement.at)))
+        .map(|(payload, at)| (hex::encode(payload.hash), hex::encode(&payload.body), payload.size_bytes, at))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    rows.sort_unstable();
+    execute!(
+        tx,
+        "INSERT INTO payloads (hash, body, size_bytes, received_at)
+        SELECT
+            unhex(r.value->>0),
+            unhex(r.value->>1),
+            CAST(r.value->>2 AS BIGINT),
+            CAST(r.value->>3 AS BIGINT)
+        FROM json_each($1) AS r
+        WHERE true
+        ON CONFLICT (hash) DO NOTHING",
+        json_rows(&rows)?
+    )?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct AttemptRow<'a>(
+    i64,
+    &'a str,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<&'a str>,
+    Option<&'a str>,
+    i64,
+    Option<String>,
+    Option<&'a str>,
+    bool,
+);
+
+async fn update_attempts(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
+    let rows: Vec<AttemptRow<'_>> = plan
+        .iter()
+        .map(|p| {
+            let attempt = &p.settlement.attempt;
+            AttemptRow(
+                p.settlement.claim.attempt_id,
+                attempt.state.as_str(),
+                p.settlement.at,
+                attempt.http_status,
+                attempt.api_code,
+                attempt.message.as_deref(),
+                attempt.request_id.as_deref(),
+                attempt.latency_ms,
+                p.payload().map(|payload| hex::encode(payload.hash)),
+                attempt.error.as_deref(),
+                attempt.charged,
+            )
+        })
+        .collect();
+    execute!(
+        tx,
+        "UPDATE attempts
+        SET
+            state = r.value->>1,
+            settled_at = CAST(r.value->>2 AS BIGINT),
+            http_status = CAST(r.value->>3 AS BIGINT),
+            api_code = CAST(r.value->>4 AS BIGINT),
+            message = r.value->>5,
+            request_id = r.value->>6,
+            latency_ms = CAST(r.value->>7 AS BIGINT),
+            payload_hash = unhex(r.value->>8),
+            error = r.value->>9,
+            credits = CASE WHEN CAST(r.value->>10 AS BOOLEAN) THEN credits ELSE 0 END
+        FROM json_each($1) AS r
+        WHERE attempts.id = CAST(r.value->>0 AS BIGINT)",
+        json_rows(&rows)?
+    )?;
+    Ok(())
+}
+
+async fn confirm_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
+    let rows: Vec<(i64, i64)> =
+        plan.iter().filter_map(|p| p.confirms.map(|id| (id, p.settlement.at))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    execute!(
+        tx,
+        "UPDATE snapshots
+        SET confirmations = confirmations + 1, last_fetched_at = CAST(r.value->>1 AS BIGINT)
+        FROM json_each($1) AS r
+        WHERE snapshots.id = CAST(r.value->>0 AS BIGINT)",
+        json_rows(&rows)?
+    )?;
+    Ok(())
+}
+
+async fn update_fetches(
+    tx: &mut Tx,
+    plan: &[Plan<'_>],
+    stored: &HashMap<i64, i64>,
+) -> Result<(), StoreError> {
+    let rows: Vec<(i64, &str, Option<&str>, Option<i64>, i64)> = plan
+        .iter()
+        .filter_map(|p| {
+            let (outcome, reason) = p.settled()?;
+            let new = p.new.and_then(|_| stored.get(&p.settlement.claim.target_id).copied());
+            Some((
+                p.settlement.claim.fetch_id,
+                outcome.as_str(),
+                reason.map(Reason::as_str),
+                p.confirms.or(new),
+                p.settlement.at,
+            ))
+        })
+        .collect();
+    write_rows(
+        tx,
+        "UPDATE fetches
+        SET
+            outcome = r.value->>1,
+            reason = r.value->>2,
+            snapshot_id = CAST(r.value->>3 AS BIGINT),
+            settled_at = CAST(r.value->>4 AS BIGINT)
+        FROM json_each($1) AS r
+        WHERE fetches.id = CAST(r.value->>0 AS BIGINT) AND fetches.outcome IS NULL",
+        &rows,
+    )
+    .await
+}
+
+impl Store {
+    /// Ends a fetch whose attempts are all settled and of which no further one may be made.
+    pub async fn give_up(&self, fetch_id: i64, reason: Reason, now: i64) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        execute!(
+            &mut tx,
+            "UPDATE fetches SET outcome = 'failed', reason = $2, settled_at = $3 WHERE id = $1 AND outcome IS NULL",
+            fetch_id,
+            reason.as_str(),
+            now
+        )?;
+        tx.commit().await
+    }
+}
