@@ -6,4 +6,5 @@ pub mod model;
 pub mod problem;
 pub mod source;
 
+pub mod config;
 pub mod schedule;
