@@ -2,16 +2,20 @@
 //! order of the data's way; each depends only on what stands above it. See `ARCHITECTURE.md`.
 
 pub mod clock;
-pub mod problem;
 pub mod model;
+pub mod problem;
 pub mod source;
 
 pub mod config;
+
 pub mod watchlist;
+
 pub mod schedule;
+
 pub mod store;
+
 pub mod api;
+
 pub mod collect;
+
 pub mod service;
-pub mod simulator;
-pub mod cli;

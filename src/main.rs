@@ -1,3 +1,7 @@
 //! The `soundwatch` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soundwatch::cli::main()
+}

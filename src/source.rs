@@ -43,12 +43,18 @@ impl<'a> Source<'a> {
         self.line_starts.partition_point(|start| *start <= offset)
     }
 
-    /// The values that could be read, and every place where the text is not TOML.
+    /// The values that could be read, and every line that is not TOML.
     pub fn toml(&self) -> (DeTable<'a>, Vec<Problem>) {
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        let problems = errors.iter().map(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            Problem::new(format!("not valid TOML: {}", error.message())).at(self.place(offset))
+        let mut places: Vec<(usize, &str)> = errors
+            .iter()
+            .map(|error| (error.span().map_or(0, |span| span.start), error.message()))
+            .collect();
+        // What follows a mistake on its line is mostly no mistake of its own.
+        places.sort_by_key(|(offset, _)| *offset);
+        places.dedup_by_key(|(offset, _)| self.line(*offset));
+        let problems = places.into_iter().map(|(offset, message)| {
+            Problem::new(format!("not valid TOML: {message}")).at(self.place(offset))
         });
         (table.into_inner(), problems.collect())
     }
@@ -95,8 +101,9 @@ mod tests {
         let text = "a = \nb = 1\nc = = 2\n";
         let (table, problems) = Source::new(Path::new("f.toml"), text).toml();
         let places: Vec<_> = problems.iter().map(|p| p.to_string()).collect();
-        assert!(places.iter().any(|p| p.starts_with("f.toml:1:")), "{places:?}");
-        assert!(places.iter().any(|p| p.starts_with("f.toml:3:")), "{places:?}");
+        assert_eq!(places.len(), 2, "{places:?}");
+        assert!(places[0].starts_with("f.toml:1:"), "{places:?}");
+        assert!(places[1].starts_with("f.toml:3:"), "{places:?}");
         assert!(table.contains_key("b"));
     }
 }

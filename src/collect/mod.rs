@@ -51,7 +51,6 @@ pub struct Limits {
 }
 
 /// Everything that a pass needs.
-#[derive(Debug)]
 pub struct Collector {
     /// Where it is kept.
     pub store: Store,

@@ -15,7 +15,6 @@ use crate::store::{Missing, Store, sqlite_file};
 use crate::watchlist::{self, Watchlist};
 
 /// An open database, a client, and on SQLite the lock.
-#[derive(Debug)]
 pub struct Session {
     /// What makes the passes.
     pub collector: Collector,
@@ -77,11 +76,11 @@ pub(super) fn read_watchlist(config: &Config) -> Result<Option<Watchlist>, Probl
 fn client(config: &Config, key: &ApiKey, clock: Clock) -> Result<Client, ServiceError> {
     let settings = Settings {
         base_url: config.api.base_url.clone(),
-        key: key.secret().clone(),
+        key: key.expose().into(),
         timeout: config.api.timeout,
         max_in_flight: config.api.max_in_flight,
     };
-    Client::new(settings, clock).map_err(|error| ServiceError::Machine(error.to_string()))
+    Client::new(settings, clock).map_err(|error| ServiceError::Problems(error.into()))
 }
 
 pub(super) fn limits(config: &Config) -> Limits {

@@ -1,0 +1,59 @@
+//! What can be said on the command line. The doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps the history that TikTok's sound-trend API forgets, in SQLite or Postgres.
+#[derive(Debug, Parser)]
+#[command(name = "soundwatch", version, propagate_version = true, arg_required_else_help = true)]
+pub(super) struct Args {
+    /// The configuration [default: $SOUNDWATCH_CONFIG, ./config.toml or /etc/soundwatch/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Print one JSON document for machines
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon: follow the watchlist, collect whatever is due, until stopped
+    Run,
+    /// Make one pass over what is due, with progress, then end
+    ///
+    /// Exit status: 0 all stored or confirmed, or nothing was due; 1 all failed, or the database is
+    /// away; 3 some failed or had no data; 4 stopped by budget, credits or key.
+    Collect {
+        /// Ask for every target now, also those that are not due
+        #[arg(long, conflicts_with = "clips")]
+        all: bool,
+        /// Ask for these sounds now: clip IDs or tiktok.com/music links
+        #[arg(value_name = "CLIP_ID")]
+        clips: Vec<String>,
+    },
+    /// Look after the database
+    Db {
+        #[command(subcommand)]
+        action: DbAction,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum DbAction {
+    /// Make the tables, or bring them up to this version
+    Migrate,
+    /// Check that the database holds together; changes nothing
+    Check,
+}

@@ -1,0 +1,78 @@
+//! Output: results for people or, with `--json`, for machines.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints a result: as one JSON document, or as `text` makes it for people.
+    pub(super) fn result<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        if self.json {
+            let mut document =
+                serde_json::to_vec_pretty(result).map_err(|e| Failure::Other(e.to_string()))?;
+            document.push(b'\n');
+            bytes(&document).map(|_| ())
+        } else {
+            line(&text(result))
+        }
+    }
+
+    /// Prints why the command failed, and gives its exit status.
+    pub(super) fn failure(self, failure: &Failure) -> ExitCode {
+        let text = failure.to_string();
+        if !text.is_empty() {
+            // Nobody is left to be told when stderr is gone.
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+        failure.exit().code()
+    }
+}
+
+/// Prints a line on stdout; without colour where that is no terminal.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    writeln!(anstream::stdout(), "{text}").map_err(Failure::output)
+}
+
+/// Prints a line on stderr, beside the result.
+pub(super) fn note(text: &str) {
+    // Nobody is left to be told when stderr is gone.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Writes bytes to stdout as they are.
+pub(super) fn bytes(bytes: &[u8]) -> Result<Exit, Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::output)?;
+    Ok(Exit::Done)
+}
+
+/// A table with these headings; the columns whose number is in `right` hold numbers.
+pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(headings);
+    for (number, column) in table.column_iter_mut().enumerate() {
+        if right.contains(&number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

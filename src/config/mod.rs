@@ -1,0 +1,288 @@
+//! The configuration: the embedded example, then the file, then the environment; checked as a
+//! whole, with everything that is wrong told at once. This is the only module that reads the
+//! environment.
+
+mod key;
+mod reader;
+mod values;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use key::ApiKey;
+pub use values::DatabaseUrl;
+
+use crate::clock::DAY;
+use crate::problem::{Place, Problem, Problems};
+use reader::Reader;
+
+/// All settings with their documentation; its values are the defaults.
+pub const EXAMPLE: &str = include_str!("../../config.toml.example");
+
+/// Every setting that there is. The API key is none: whoever reads the file would read it.
+const KEYS: [&str; 15] = [
+    "api.base_url",
+    "api.key_file",
+    "api.requests_per_second",
+    "api.max_in_flight",
+    "api.timeout",
+    "api.attempts",
+    "api.pause",
+    "budget.credits_per_request",
+    "budget.daily_credits",
+    "budget.monthly_credits",
+    "database.url",
+    "watchlist.path",
+    "schedule.catch_up",
+    "http.listen",
+    "state.dir",
+];
+
+/// What the variables that are settings begin with.
+const PREFIX: &str = "SOUNDWATCH__";
+/// The variable that names the configuration file.
+const FILE_VARIABLE: &str = "SOUNDWATCH_CONFIG";
+/// The variable that may hold the API key.
+const KEY_VARIABLE: &str = "SOUNDWATCH__API__KEY";
+/// Where the configuration file is looked for when nobody names it.
+const FILES: [&str; 2] = ["config.toml", "/etc/soundwatch/config.toml"];
+
+/// Everything that can be set. Paths are absolute, or relative to nothing that changes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How the API is asked.
+    pub api: Api,
+    /// What may be spent.
+    pub budget: Budget,
+    /// Where the history is kept.
+    pub database: Database,
+    /// Where the watchlist is.
+    pub watchlist: WatchlistSettings,
+    /// How slots are treated.
+    pub schedule: ScheduleSettings,
+    /// The listener.
+    pub http: Http,
+    /// What is kept outside the database.
+    pub state: State,
+    /// The file that was read; `None` when there is none.
+    pub path: Option<PathBuf>,
+}
+
+/// How the API is asked.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Without a slash at its end; https, or http to this machine.
+    pub base_url: String,
+    /// The file of the API key.
+    pub key_file: Option<PathBuf>,
+    /// The most requests in a second, for the whole key.
+    pub requests_per_second: f64,
+    /// The most requests that wait for an answer at once.
+    pub max_in_flight: usize,
+    /// For a whole request.
+    pub timeout: Duration,
+    /// The most attempts at one slot, from 1.
+    pub attempts: u32,
+    /// How long a refused key is left alone.
+    pub pause: Duration,
+}
+
+/// What may be spent, in credits.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Credits that one request costs.
+    pub credits_per_request: i64,
+    /// The most credits in a UTC day.
+    pub daily_credits: i64,
+    /// The most credits in a UTC month.
+    pub monthly_credits: i64,
+}
+
+/// Where the history is kept.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// SQLite or Postgres.
+    pub url: DatabaseUrl,
+}
+
+/// Where the watchlist is.
+#[derive(Clone, Debug)]
+pub struct WatchlistSettings {
+    /// `None` when another worker owns it.
+    pub path: Option<PathBuf>,
+}
+
+/// How slots are treated.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleSettings {
+    /// How old a missed slot may be to be asked still.
+    pub catch_up: Duration,
+}
+
+/// The listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Http {
+    /// `None`: no listener.
+    pub listen: Option<SocketAddr>,
+}
+
+/// What is kept outside the database.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The directory of the spool.
+    pub dir: PathBuf,
+}
+
+/// Reads the configuration: the file that is named, else `$SOUNDWATCH_CONFIG`, else
+/// `./config.toml`, else `/etc/soundwatch/config.toml`, else the defaults; and the environment.
+pub fn load(explicit: Option<&Path>) -> Result<Config, Problems> {
+    let env = environment()?;
+    let cwd = std::env::current_dir()
+        .map_err(|e| Problem::new(format!("the current directory cannot be told: {e}")))?;
+    let named = explicit.map(Path::to_path_buf).or_else(|| {
+        let variable = env.iter().find(|(name, _)| name == FILE_VARIABLE);
+        variable
+            .filter(|(_, file)| !file.is_empty())
+            .map(|(_, file)| PathBuf::from(file))
+    });
+    let file = match named {
+        Some(path) => Some((path.clone(), read_text(&path)?)),
+        None => first_file()?,
+    };
+    load_from(file, &env, &cwd)
+}
+
+/// The same from plain values: a file's name and text, the environment, the current directory.
+pub fn load_from(
+    file: Option<(PathBuf, String)>,
+    env: &[(String, String)],
+    cwd: &Path,
+) -> Result<Config, Problems> {
+    let directory = match file.as_ref().and_then(|(path, _)| path.parent()) {
+        Some(parent) => cwd.join(parent),
+        None => cwd.to_path_buf(),
+    };
+    let given = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+    let mut reader = Reader::new(given, env, &directory);
+    let mut config = settings(&mut reader);
+    let problems = reader.finish();
+    if !problems.0.is_empty() {
+        return Err(problems);
+    }
+    config.path = file.map(|(path, _)| path);
+    Ok(config)
+}
+
+/// The table of all settings with what they may be. Where a value is unusable, the reader keeps
+/// the problem and hands on any value, so that the rest is checked too.
+fn settings(read: &mut Reader<'_>) -> Config {
+    let most_credits = 1_000_000_000_000;
+    let days = |n: i64| Duration::from_secs((n * DAY).unsigned_abs());
+    let second = Duration::from_secs(1);
+    Config {
+        api: Api {
+            base_url: read.base_url("api.base_url"),
+            key_file: read.optional_path("api.key_file"),
+            requests_per_second: read.number("api.requests_per_second", 0.001..=1000.0),
+            max_in_flight: read.whole("api.max_in_flight", 1..=1000),
+            timeout: read.duration("api.timeout", second..=second * 600),
+            attempts: read.whole("api.attempts", 1..=20),
+            pause: read.duration("api.pause", second..=days(30)),
+        },
+        budget: Budget {
+            credits_per_request: read.whole("budget.credits_per_request", 1..=1_000_000),
+            daily_credits: read.whole("budget.daily_credits", 0..=most_credits),
+            monthly_credits: read.whole("budget.monthly_credits", 0..=most_credits),
+        },
+        database: Database {
+            url: read.database("database.url"),
+        },
+        watchlist: WatchlistSettings {
+            path: read.optional_path("watchlist.path"),
+        },
+        schedule: ScheduleSettings {
+            catch_up: read.duration("schedule.catch_up", Duration::ZERO..=days(366)),
+        },
+        http: Http {
+            listen: read.listen("http.listen"),
+        },
+        state: State {
+            dir: read.path("state.dir"),
+        },
+        path: None,
+    }
+}
+
+impl Config {
+    /// The API key: from the systemd credential `api-key`, else from `api.key_file`, else from
+    /// `SOUNDWATCH__API__KEY`. Read anew at each call, so a reload sees a changed key.
+    pub fn api_key(&self) -> Result<ApiKey, Problems> {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "this module is the one that reads the environment"
+        )]
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let credentials = variable("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let key = variable(KEY_VARIABLE).map(|value| value.to_string_lossy().into_owned());
+        key::find(
+            credentials.as_deref(),
+            self.api.key_file.as_deref(),
+            key.as_deref(),
+        )
+    }
+}
+
+/// The variables that concern soundwatch.
+fn environment() -> Result<Vec<(String, String)>, Problems> {
+    let mut ours = Vec::new();
+    let mut problems = Vec::new();
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this module is the one that reads the environment"
+    )]
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name
+            .to_str()
+            .filter(|name| name.starts_with(PREFIX) || *name == FILE_VARIABLE)
+        else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => ours.push((name.to_owned(), value)),
+            Err(_) => problems.push(Problem::new(format!("{name}: the value is not UTF-8 text"))),
+        }
+    }
+    ours.sort();
+    if problems.is_empty() {
+        Ok(ours)
+    } else {
+        Err(Problems(problems))
+    }
+}
+
+fn first_file() -> Result<Option<(PathBuf, String)>, Problems> {
+    for path in FILES.map(Path::new) {
+        // A file that is there but may not be read is told, not passed over.
+        if path.try_exists().unwrap_or(true) {
+            return Ok(Some((path.to_path_buf(), read_text(path)?)));
+        }
+    }
+    Ok(None)
+}
+
+fn read_text(path: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let problem = match error.kind() {
+            ErrorKind::NotFound => Problem::new("there is no such file")
+                .help("name another with --config, or write one after config.toml.example"),
+            ErrorKind::InvalidData => Problem::new("the file is not UTF-8 text"),
+            _ => Problem::new(format!("the file cannot be read: {error}")),
+        };
+        problem.at(Place::file(path)).into()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,339 @@
+//! Takes settings out of the merged sources, one by one, and keeps what is wrong with them.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Environment, File, FileFormat, Map, Value, ValueKind};
+use humantime_serde::re::humantime;
+use toml::de::{DeTable, DeValue};
+
+use super::values::{self, DatabaseUrl};
+use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX};
+use crate::problem::{Place, Problem, Problems, nearest};
+use crate::source::{Source, kind_of, offset};
+
+/// What is wrong with a value, and what would be right.
+pub(super) type Wrong = (String, String);
+
+/// The merged sources.
+pub(super) struct Reader<'a> {
+    merged: config::Config,
+    file: Option<(Source<'a>, DeTable<'a>)>,
+    variables: Vec<String>,
+    directory: &'a Path,
+    problems: Vec<Problem>,
+}
+
+/// A value as it was given. The environment has nothing but texts.
+struct Given {
+    kind: ValueKind,
+    from_environment: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Merges the example, the file and the environment; unknown keys become problems.
+    pub(super) fn new(
+        file: Option<(&'a Path, &'a str)>,
+        env: &[(String, String)],
+        directory: &'a Path,
+    ) -> Self {
+        let mut problems = Vec::new();
+        let mut known = Map::new();
+        let settings = env.iter().filter(|(name, _)| name.starts_with(PREFIX));
+        for (name, value) in settings.filter(|(name, _)| name != KEY_VARIABLE) {
+            if KEYS.iter().any(|key| variable_of(key) == *name) {
+                known.insert(name.clone(), value.clone());
+            } else {
+                problems.push(unknown_variable(name));
+            }
+        }
+        let variables = known.keys().cloned().collect();
+        let parsed = file.map(|(path, text)| {
+            let source = Source::new(path, text);
+            let (table, broken) = source.toml();
+            // What a broken line did not say would be told as missing: enough to repair at once.
+            if broken.is_empty() {
+                problems.extend(unknown_keys(&source, &table));
+            }
+            problems.extend(broken);
+            (source, table)
+        });
+        // A broken file is left out of the merge; its problems are told already.
+        let text = file.map_or("", |(_, text)| text);
+        let merged = merge(text, &known).or_else(|error| {
+            if problems.is_empty() {
+                problems.push(Problem::new(error.to_string()));
+            }
+            merge("", &known)
+        });
+        Self {
+            merged: merged.unwrap_or_default(),
+            file: parsed,
+            variables,
+            directory,
+            problems,
+        }
+    }
+
+    /// Everything that was wrong, in the order of the file.
+    pub(super) fn finish(mut self) -> Problems {
+        self.problems.sort_by_key(|problem| problem.place.clone());
+        Problems(self.problems)
+    }
+
+    /// A whole number within a range.
+    pub(super) fn whole<T>(&mut self, key: &str, range: RangeInclusive<T>) -> T
+    where
+        T: Copy + Default + Display + PartialOrd + TryFrom<i64>,
+    {
+        self.take(key, |given| {
+            let number = match &given.kind {
+                ValueKind::I64(n) => Some(*n),
+                ValueKind::String(s) if given.from_environment => s.trim().parse().ok(),
+                _ => None,
+            };
+            number
+                .and_then(|n| T::try_from(n).ok())
+                .filter(|n| range.contains(n))
+                .ok_or_else(|| {
+                    let right = format!("write a whole number from {} to {}", range.start(), range.end());
+                    (format!("{given} is not possible"), right)
+                })
+        })
+    }
+
+    /// A number within a range.
+    #[allow(clippy::cast_precision_loss, reason = "the ranges are far below 2^53")]
+    pub(super) fn number(&mut self, key: &str, range: RangeInclusive<f64>) -> f64 {
+        self.take(key, |given| {
+            let number = match &given.kind {
+                ValueKind::I64(n) => Some(*n as f64),
+                ValueKind::Float(n) => Some(*n),
+                ValueKind::String(s) if given.from_environment => s.trim().parse().ok(),
+                _ => None,
+            };
+            number.filter(|n| range.contains(n)).ok_or_else(|| {
+                let right = format!("write a number from {} to {}", range.start(), range.end());
+                (format!("{given} is not possible"), right)
+            })
+        })
+    }
+
+    /// A duration within a range, as a text with units.
+    pub(super) fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Duration {
+        self.take(key, |given| {
+            let text = given.text("a duration such as \"30s\", \"5m\" or \"1h 30m\"")?;
+            let (least, most) = (*range.start(), *range.end());
+            let right = || {
+                let (least, most) = (
+                    humantime::format_duration(least),
+                    humantime::format_duration(most),
+                );
+                format!(
+                    "write a duration from \"{least}\" to \"{most}\", such as \"30s\", \"5m\" or \"1h 30m\""
+                )
+            };
+            let duration = humantime::parse_duration(text.trim())
+                .map_err(|e| (format!("{given} is not a duration: {e}"), right()))?;
+            if range.contains(&duration) {
+                Ok(duration)
+            } else {
+                Err((format!("{given} is not possible"), right()))
+            }
+        })
+    }
+
+    /// The address of the API.
+    pub(super) fn base_url(&mut self, key: &str) -> String {
+        self.take(key, |given| values::base_url(given.text("a URL")?))
+    }
+
+    /// The URL of the database; its path, if it has one, made absolute.
+    pub(super) fn database(&mut self, key: &str) -> DatabaseUrl {
+        let directory = self.directory;
+        let url = self.take(key, |given| {
+            values::database(given.text("a URL, sqlite: or postgres:")?, directory)
+        });
+        DatabaseUrl::new(url)
+    }
+
+    /// A path, made absolute.
+    pub(super) fn path(&mut self, key: &str) -> PathBuf {
+        let directory = self.directory;
+        self.take(key, |given| match given.text("a path")? {
+            "" => Err(("the path is empty".to_owned(), "write a path".to_owned())),
+            path => Ok(directory.join(path)),
+        })
+    }
+
+    /// A path, made absolute; an empty text is none.
+    pub(super) fn optional_path(&mut self, key: &str) -> Option<PathBuf> {
+        let directory = self.directory;
+        self.take(key, |given| {
+            let path = given.text("a path, or \"\" for none")?;
+            Ok((!path.is_empty()).then(|| directory.join(path)))
+        })
+    }
+
+    /// An address with a port; absent or empty is none.
+    pub(super) fn listen(&mut self, key: &str) -> Option<SocketAddr> {
+        self.merged.get::<Value>(key).ok()?;
+        self.take(key, |given| match given.text("an address with a port")?.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| {
+                let right = "write an IP address and a port, such as \"127.0.0.1:9464\" or \"[::1]:9464\"";
+                (format!("{given} is not an address with a port"), right.to_owned())
+            }),
+        })
+    }
+
+    /// Takes one value; when it is wrong, keeps the problem and gives any value instead.
+    fn take<T: Default>(&mut self, key: &str, read: impl FnOnce(&Given) -> Result<T, Wrong>) -> T {
+        debug_assert!(KEYS.contains(&key), "{key} is missing in KEYS");
+        let from_environment = self.variables.contains(&variable_of(key));
+        let Ok(value) = self.merged.get::<Value>(key) else {
+            // Only when a section is not a table, or a line is broken: that is told already.
+            if self.problems.is_empty() {
+                self.problems
+                    .push(Problem::new(format!("{key}: there is no value")));
+            }
+            return T::default();
+        };
+        let given = Given {
+            kind: value.kind,
+            from_environment,
+        };
+        read(&given).unwrap_or_else(|(message, help)| {
+            let problem = if from_environment {
+                Problem::new(format!("{}: {message}", variable_of(key)))
+            } else {
+                let problem = Problem::new(format!("{key}: {message}"));
+                match self.place(key) {
+                    Some(place) => problem.at(place),
+                    None => problem,
+                }
+            };
+            self.problems.push(problem.help(help));
+            T::default()
+        })
+    }
+
+    /// Where the file has the value of a key.
+    fn place(&self, key: &str) -> Option<Place> {
+        let (source, table) = self.file.as_ref()?;
+        let (section, name) = key.split_once('.')?;
+        let DeValue::Table(section) = table.get(section)?.get_ref() else {
+            return None;
+        };
+        Some(source.place(offset(section.get(name)?)))
+    }
+}
+
+impl Given {
+    fn text(&self, expected: &str) -> Result<&str, Wrong> {
+        match &self.kind {
+            ValueKind::String(text) => Ok(text),
+            _ => Err((
+                format!("{self} is not a text"),
+                format!("write {expected}, in quotes"),
+            )),
+        }
+    }
+}
+
+impl Display for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.kind {
+            ValueKind::String(text) => write!(f, "{text:?}"),
+            ValueKind::Table(_) => f.write_str("a table"),
+            ValueKind::Array(_) => f.write_str("a list"),
+            other => other.fmt(f),
+        }
+    }
+}
+
+fn merge(file: &str, env: &Map<String, String>) -> Result<config::Config, config::ConfigError> {
+    let environment = Environment::with_prefix("SOUNDWATCH")
+        .separator("__")
+        .source(Some(env.clone()));
+    config::Config::builder()
+        .add_source(File::from_str(EXAMPLE, FileFormat::Toml))
+        .add_source(File::from_str(file, FileFormat::Toml))
+        .add_source(environment)
+        .build()
+}
+
+/// The variable that sets a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+fn unknown_variable(name: &str) -> Problem {
+    let key = name.trim_start_matches(PREFIX).replace("__", ".");
+    let help = match nearest(&key, KEYS.into_iter().chain(["api.key"])) {
+        Some(meant) => format!("did you mean {}?", variable_of(meant)),
+        None => "config.toml.example has all settings".to_owned(),
+    };
+    Problem::new(format!("{name}: this environment variable sets nothing")).help(help)
+}
+
+/// What the file has beside the settings that there are, and numbers too large to be any.
+fn unknown_keys(source: &Source<'_>, table: &DeTable<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, section) in table {
+        let sections = || KEYS.into_iter().filter_map(|key| Some(key.split_once('.')?.0));
+        let problem = match section.get_ref() {
+            _ if !sections().any(|s| s == name.get_ref()) => {
+                unknown(name.get_ref(), nearest(name.get_ref(), sections()))
+            }
+            DeValue::Table(values) => {
+                problems.extend(unknown_in_section(source, name.get_ref(), values));
+                continue;
+            }
+            other => Problem::new(format!("{} is {}, not a section", name.get_ref(), kind_of(other)))
+                .help(format!("write [{}] on a line of its own", name.get_ref())),
+        };
+        problems.push(problem.at(source.place(offset(name))));
+    }
+    problems
+}
+
+fn unknown_in_section(source: &Source<'_>, section: &str, values: &DeTable<'_>) -> Vec<Problem> {
+    let names = || {
+        KEYS.into_iter()
+            .filter_map(|key| key.strip_prefix(section)?.strip_prefix('.'))
+    };
+    let mut problems = Vec::new();
+    for (name, value) in values {
+        let key = format!("{section}.{}", name.get_ref());
+        if key == "api.key" {
+            let problem = Problem::new("api.key: the key does not belong in this file")
+                .help("put it into a file of its own and name that in api.key_file");
+            problems.push(problem.at(source.place(offset(name))));
+        } else if !names().any(|known| known == name.get_ref()) {
+            let elsewhere = || {
+                KEYS.into_iter()
+                    .find(|k| k.ends_with(&format!(".{}", name.get_ref())))
+            };
+            let meant = nearest(name.get_ref(), names()).or_else(elsewhere);
+            problems.push(unknown(&key, meant).at(source.place(offset(name))));
+        } else if let DeValue::Integer(n) = value.get_ref()
+            && i64::from_str_radix(n.as_str(), n.radix()).is_err()
+        {
+            let problem = Problem::new(format!("{key}: {n} is not possible")).help("write a smaller number");
+            problems.push(problem.at(source.place(offset(value))));
+        }
+    }
+    problems
+}
+
+fn unknown(key: &str, meant: Option<&str>) -> Problem {
+    let help = match meant {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "config.toml.example has all settings".to_owned(),
+    };
+    Problem::new(format!("{key}: there is no such setting")).help(help)
+}
