@@ -8,3 +8,4 @@ pub mod source;
 
 pub mod config;
 pub mod schedule;
+pub mod watchlist;
