@@ -1,5 +1,6 @@
 //! A TOML file that a person wrote: its text, its values with their places, its broken lines.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::Spanned;
@@ -58,6 +59,18 @@ impl<'a> Source<'a> {
         });
         (table.into_inner(), problems.collect())
     }
+}
+
+/// The text of a file; `when_missing` says what to do when there is none.
+pub fn read_text(path: &Path, when_missing: &str) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let problem = match error.kind() {
+            ErrorKind::NotFound => Problem::new("there is no such file").help(when_missing),
+            ErrorKind::InvalidData => Problem::new("the file is not UTF-8 text"),
+            _ => Problem::new(format!("the file cannot be read: {error}")),
+        };
+        problem.at(Place::file(path))
+    })
 }
 
 /// What a value is, for "expected this, found that".

@@ -6,7 +6,6 @@ mod key;
 mod reader;
 mod values;
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +14,8 @@ pub use key::ApiKey;
 pub use values::DatabaseUrl;
 
 use crate::clock::DAY;
-use crate::problem::{Place, Problem, Problems};
+use crate::problem::{Problem, Problems};
+use crate::source;
 use reader::Reader;
 
 /// All settings with their documentation; its values are the defaults.
@@ -272,16 +272,11 @@ fn first_file() -> Result<Option<(PathBuf, String)>, Problems> {
     Ok(None)
 }
 
-fn read_text(path: &Path) -> Result<String, Problems> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let problem = match error.kind() {
-            ErrorKind::NotFound => Problem::new("there is no such file")
-                .help("name another with --config, or write one after config.toml.example"),
-            ErrorKind::InvalidData => Problem::new("the file is not UTF-8 text"),
-            _ => Problem::new(format!("the file cannot be read: {error}")),
-        };
-        problem.at(Place::file(path)).into()
-    })
+fn read_text(path: &Path) -> Result<String, Problem> {
+    source::read_text(
+        path,
+        "name another with --config, or write one after config.toml.example",
+    )
 }
 
 #[cfg(test)]

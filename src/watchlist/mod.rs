@@ -1,0 +1,43 @@
+//! The watchlist: which sounds to ask for, where, how far back and when. A file that a person
+//! wrote becomes targets; a pure diff says what to change in the stored ones.
+
+mod clip;
+mod diff;
+mod fields;
+mod parse;
+mod regions;
+
+use std::path::Path;
+
+pub use clip::clip_id;
+pub use diff::{Changed, Diff, StoredTarget, diff};
+pub use parse::parse;
+pub use regions::{REGIONS, region_doubt};
+
+use crate::model::TargetSpec;
+use crate::problem::{Problem, Problems};
+use crate::source;
+
+/// A watchlist to begin with, and its documentation.
+pub const EXAMPLE: &str = include_str!("../../watchlist.toml.example");
+
+/// What a watchlist file asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watchlist {
+    /// Each (clip, region, period) once, in the order of the file.
+    pub targets: Vec<TargetSpec>,
+    /// What is allowed, but probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a watchlist file.
+pub fn read(path: &Path) -> Result<Watchlist, Problems> {
+    let text = source::read_text(
+        path,
+        "write one after watchlist.toml.example, or `soundwatch watch add` a sound",
+    )?;
+    parse(path, &text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The text of a watchlist as targets.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::Watchlist;
+use super::fields::{Fields, Value};
+use crate::model::{ClipId, Period, Region, TargetSpec, Window};
+use crate::problem::Problems;
+use crate::source::{Source, kind_of, offset};
+
+const SECTIONS: [&str; 2] = ["defaults", "sounds"];
+const DEFAULTS: [&str; 4] = ["regions", "period", "schedule", "time_zone"];
+const SOUND: [&str; 7] = [
+    "clip",
+    "regions",
+    "period",
+    "schedule",
+    "time_zone",
+    "tags",
+    "note",
+];
+
+/// Reads the text of the watchlist `file`: all targets, or everything that is wrong.
+pub fn parse(file: &Path, text: &str) -> Result<Watchlist, Problems> {
+    let source = Source::new(file, text);
+    let (table, broken) = source.toml();
+    if !broken.is_empty() {
+        // Half a file would bring problems that are none, such as "no sounds at all".
+        return Err(Problems(broken));
+    }
+    let mut parser = Parser {
+        fields: Fields::new(source),
+        seen: HashMap::new(),
+        targets: Vec::new(),
+    };
+    parser.file(&table);
+    let Parser { fields, targets, .. } = parser;
+    let (mut problems, mut warnings) = (fields.problems, fields.warnings);
+    if problems.is_empty() {
+        warnings.sort();
+        Ok(Watchlist { targets, warnings })
+    } else {
+        problems.sort();
+        Err(Problems(problems))
+    }
+}
+
+/// How a sound is asked for.
+#[derive(Clone)]
+struct Asking {
+    regions: Vec<Region>,
+    periods: Vec<Period>,
+    schedule: String,
+    time_zone: String,
+}
+
+struct Parser<'a> {
+    fields: Fields<'a>,
+    /// The line on which a target stands.
+    seen: HashMap<(ClipId, Region, Period), usize>,
+    targets: Vec<TargetSpec>,
+}
+
+impl Parser<'_> {
+    fn file(&mut self, table: &DeTable<'_>) {
+        self.fields.only(&SECTIONS, table);
+        let built_in = Asking {
+            regions: "US".parse().into_iter().collect(),
+            periods: vec![Period::Fixed(Window::Days7)],
+            schedule: "15 6 * * *".to_owned(),
+            time_zone: "UTC".to_owned(),
+        };
+        let defaults = match table.get("defaults") {
+            Some(value) => self.defaults(value, &built_in),
+            None => built_in,
+        };
+        match table.get("sounds").map(|value| (value, value.get_ref())) {
+            Some((_, DeValue::Array(sounds))) if !sounds.is_empty() => {
+                for sound in sounds {
+                    self.sound(sound, &defaults);
+                }
+            }
+            Some((value, DeValue::Table(_))) => self.fields.wrong(
+                offset(value),
+                "[sounds] holds only one sound",
+                "write [[sounds]], with two brackets, before each sound",
+            ),
+            Some((value, other)) if !matches!(other, DeValue::Array(_)) => {
+                let message = format!("sounds is {}", kind_of(other));
+                self.fields
+                    .wrong(offset(value), message, "write [[sounds]] before each sound");
+            }
+            _ => self.fields.wrong(
+                0,
+                "there are no sounds at all",
+                "write at least one:\n[[sounds]]\nclip = \"6703723351497508865\"",
+            ),
+        }
+    }
+
+    fn defaults(&mut self, value: &Value<'_>, built_in: &Asking) -> Asking {
+        let DeValue::Table(table) = value.get_ref() else {
+            self.fields.wrong(
+                offset(value),
+                "defaults is not a section",
+                "write [defaults] on a line of its own",
+            );
+            return built_in.clone();
+        };
+        self.fields.only(&DEFAULTS, table);
+        self.asking(table, built_in)
+    }
+
+    /// What a table says, and the defaults for what it does not say or says wrongly.
+    fn asking(&mut self, table: &DeTable<'_>, defaults: &Asking) -> Asking {
+        let fields = &mut self.fields;
+        let regions = table.get("regions").and_then(|v| fields.regions(v));
+        let periods = table.get("period").and_then(|v| fields.periods(v));
+        let schedule = table.get("schedule").and_then(|v| fields.schedule(v));
+        let time_zone = table.get("time_zone").and_then(|v| fields.time_zone(v));
+        Asking {
+            regions: regions.unwrap_or_else(|| defaults.regions.clone()),
+            periods: periods.unwrap_or_else(|| defaults.periods.clone()),
+            schedule: schedule.unwrap_or_else(|| defaults.schedule.clone()),
+            time_zone: time_zone.unwrap_or_else(|| defaults.time_zone.clone()),
+        }
+    }
+
+    fn sound(&mut self, value: &Value<'_>, defaults: &Asking) {
+        let DeValue::Table(table) = value.get_ref() else {
+            let message = format!("a sound is {}", kind_of(value.get_ref()));
+            self.fields
+                .wrong(offset(value), message, "write [[sounds]] before each sound");
+            return;
+        };
+        self.fields.only(&SOUND, table);
+        let told = self.fields.problems.len();
+        let asking = self.asking(table, defaults);
+        let asking_is_clear = self.fields.problems.len() == told;
+        let tags = table.get("tags").and_then(|v| self.fields.tags(v));
+        let note = table.get("note").and_then(|v| self.fields.text("note", v));
+        let Some(clip) = table.get("clip") else {
+            self.fields.wrong(
+                offset(value),
+                "this sound has no clip",
+                "write its ID: clip = \"6703723351497508865\"",
+            );
+            return;
+        };
+        let Some(clip_id) = self.fields.clip(clip) else {
+            return;
+        };
+        if !asking_is_clear {
+            // With other regions than were meant, it could look like a repetition.
+            return;
+        }
+        for region in &asking.regions {
+            for period in &asking.periods {
+                let spec = TargetSpec {
+                    clip_id: clip_id.clone(),
+                    region: *region,
+                    period: *period,
+                    schedule: asking.schedule.clone(),
+                    time_zone: asking.time_zone.clone(),
+                    tags: tags.clone().unwrap_or_default(),
+                    note: note.clone(),
+                };
+                self.target(spec, offset(clip));
+            }
+        }
+    }
+
+    fn target(&mut self, spec: TargetSpec, at: usize) {
+        let line = self.fields.source.line(at);
+        let key = (spec.clip_id.clone(), spec.region, spec.period);
+        if let Some(first) = self.seen.get(&key) {
+            let message = format!(
+                "{} in {} with period {} is asked for twice",
+                spec.clip_id, spec.region, spec.period
+            );
+            let help = if *first == line {
+                "name each region and each period once".to_owned()
+            } else {
+                format!("line {first} asks for it already: take one of them out")
+            };
+            self.fields.wrong(at, message, help);
+            return;
+        }
+        self.seen.insert(key, line);
+        self.targets.push(spec);
+    }
+}
