@@ -19,3 +19,5 @@ pub mod api;
 pub mod collect;
 
 pub mod service;
+
+pub mod cli;

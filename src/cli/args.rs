@@ -6,7 +6,12 @@ use clap::{Parser, Subcommand};
 
 /// Keeps the history that TikTok's sound-trend API forgets, in SQLite or Postgres.
 #[derive(Debug, Parser)]
-#[command(name = "soundwatch", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "soundwatch",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub(super) struct Args {
     /// The configuration [default: $SOUNDWATCH_CONFIG, ./config.toml or /etc/soundwatch/config.toml]
     #[arg(long, global = true, value_name = "FILE")]

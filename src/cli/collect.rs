@@ -8,48 +8,278 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::output::{Output, note, table};
 use super::progress::Progress;
-use crate::clock::rfc3339;
 use crate::collect::{Cut, Event, Stop, Wanted};
 use crate::config::Config;
-use crate::model::{ClipId, Outcome, Reason};
+use crate::model::Outcome;
 use crate::problem::{Problem, Problems};
 use crate::service::signals::Signals;
-use crate::service::{Holder, Lock, ServiceError, Session, read_watchlist};
+use crate::service::{Holder, Lock, Session, read_watchlist};
 use crate::store::reports::FetchResult;
 use crate::store::{Missing, Store, sqlite_file};
-use crate::watchlist::parse_clip;
+use crate::watchlist::clip_id;
 
-/// What the pass was about and what came of it: the document of `--json`.
+/// Rows of the table of targets; a pass over more of them is summed up only.
+const SHOWN: usize = 40;
+
+/// What came of a pass: the document of `--json`.
 #[derive(Debug, Serialize)]
-struct Result_ {
+struct Collected {
     outcomes: BTreeMap<&'static str, u64>,
     credits: i64,
     targets: Vec<FetchResult>,
     #[serde(skip)]
-    cut: bool,
-    #[serde(skip)]
-    stopped: bool,
+    cut: Option<Cut>,
 }
 
-pub(super) async fn run(config: &Config, all: bool, clips: &[String], output: &Output) -> Result<Exit, Failure> {
-    let clips = clip_ids(clips)?;
-    let wanted = (all || !clips.is_empty()).then_some(if all { None } else { Some(clips.as_slice()) });
+/// Which targets are asked also when they are not due.
+enum Forced {
+    None,
+    All,
+    Clips(Vec<String>),
+}
+
+impl Forced {
+    fn clips(&self) -> Option<&[String]> {
+        if let Self::Clips(clips) = self {
+            Some(clips)
+        } else {
+            None
+        }
+    }
+}
+
+pub(super) async fn run(
+    config: &Config,
+    all: bool,
+    clips: &[String],
+    output: Output,
+) -> Result<Exit, Failure> {
+    let forced = match (all, clips) {
+        (true, _) => Forced::All,
+        (false, []) => Forced::None,
+        (false, clips) => Forced::Clips(clip_ids(clips)?),
+    };
     let running = sqlite_file(config.database.url.expose()).and_then(|file| Lock::holder(&file));
     let collected = match running {
-        Some(holder) => beside(config, wanted, &holder).await?,
-        None => alone(config, wanted).await?,
+        Some(holder) => beside(config, &forced, &holder).await?,
+        None => alone(config, &forced).await?,
     };
-    output.result(&collected, Result_::text)?;
+    output.result(&collected, Collected::text)?;
     Ok(collected.exit())
 }
 
-fn clip_ids(texts: &[String]) -> Result<Vec<ClipId>, Problems> {
-    let (mut clips, mut problems) = (Vec::new(), Vec::new());
+fn clip_ids(texts: &[String]) -> Result<Vec<String>, Problems> {
+    let mut problems = Vec::new();
+    let mut clips = Vec::new();
     for text in texts {
-        match parse_clip(text) {
-            Ok(clip) => clips.push(clip),
-            Err(problem) => problems.push(problem),
+        match clip_id(text) {
+            Ok(clip) => clips.push(clip.as_str().to_owned()),
+            Err((message, help)) => problems.push(Problem::new(message).help(help)),
         }
     }
-    if problems.is_empty() { Ok(clips) } else { Err(Problems(problems)) }
+    if problems.is_empty() {
+        Ok(clips)
+    } else {
+        Err(Problems(problems))
+    }
+}
+
+/// Collects in this process.
+async fn alone(config: &Config, forced: &Forced) -> Result<Collected, Failure> {
+    let signals = Signals::listen()?;
+    let key = config.api_key()?;
+    let watchlist = read_watchlist(config)?;
+    let session = Session::open(config, &key, super::clock()).await?;
+    if let Some(watchlist) = &watchlist {
+        session.sync(watchlist).await?;
+    }
+    let collected = signals
+        .stopping(async |stop| pass(&session, forced, stop).await)
+        .await;
+    session.close().await?;
+    collected
+}
+
+async fn pass(session: &Session, forced: &Forced, stop: Stop) -> Result<Collected, Failure> {
+    let collector = &session.collector;
+    let wanted = match forced {
+        Forced::None => Wanted::Due,
+        _ => Wanted::Forced(hand_over(&collector.store, forced).await?),
+    };
+    let progress = Progress::new();
+    let report = collector.pass(wanted, &stop, &|event| progress.show(event)).await;
+    progress.end();
+    let worker = &collector.worker;
+    let targets = collector.store.settled_by(&worker.id, worker.started_at).await?;
+    Ok(Collected::new(targets, report?.cut))
+}
+
+/// Enters the slots of the current minute, and gives it.
+async fn hand_over(store: &Store, forced: &Forced) -> Result<i64, Failure> {
+    let unwatched = store.unwatched(forced.clips().unwrap_or_default()).await?;
+    if !unwatched.is_empty() {
+        let problem = |clip: &String| {
+            Problem::new(format!("{clip} is not watched")).help("add it to the watchlist, then collect again")
+        };
+        return Err(Problems(unwatched.iter().map(problem).collect()).into());
+    }
+    let minute = super::clock().now() / 60 * 60;
+    store.hand_over(forced.clips(), minute).await?;
+    Ok(minute)
+}
+
+/// Hands the slots over to the process that is collecting, and shows them being done.
+async fn beside(config: &Config, forced: &Forced, holder: &Holder) -> Result<Collected, Failure> {
+    if matches!(forced, Forced::None) {
+        note(&format!(
+            "{holder} is collecting and asks whatever is due by itself; `collect --all` asks now"
+        ));
+        return Ok(Collected::new(Vec::new(), None));
+    }
+    note(&format!("{holder} is collecting: handing over to it"));
+    let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
+    store.require_migrated().await?;
+    let minute = hand_over(&store, forced).await?;
+    let signals = Signals::listen()?;
+    let collected = signals
+        .stopping(async |stop| follow(&store, forced, minute, stop).await)
+        .await;
+    store.close().await;
+    collected
+}
+
+async fn follow(store: &Store, forced: &Forced, minute: i64, mut stop: Stop) -> Result<Collected, Failure> {
+    let progress = Progress::new();
+    let mut settled = 0;
+    loop {
+        let results = store.handed_over(forced.clips(), minute).await?;
+        let done: Vec<&FetchResult> = results.iter().filter(|r| r.outcome.is_some()).collect();
+        if settled == 0 {
+            progress.show(Event::Found(results.len()));
+        }
+        for result in done.iter().skip(settled) {
+            if let Some(outcome) = result.outcome.as_deref().and_then(|o| o.parse::<Outcome>().ok()) {
+                progress.show(Event::Settled(outcome, 1));
+            }
+        }
+        settled = done.len();
+        let all = settled == results.len();
+        if all || stop.requested() {
+            progress.end();
+            let cut = (!all).then_some(Cut::Stopped);
+            let targets = results.into_iter().filter(|r| r.outcome.is_some()).collect();
+            return Ok(Collected::new(targets, cut));
+        }
+        tokio::select! {
+            () = super::clock().sleep(Duration::from_millis(200)) => {}
+            () = stop.wait() => {}
+        }
+    }
+}
+
+impl Collected {
+    fn new(targets: Vec<FetchResult>, cut: Option<Cut>) -> Self {
+        let mut outcomes: BTreeMap<&'static str, u64> = Outcome::ALL
+            .into_iter()
+            .map(|outcome| (outcome.as_str(), 0))
+            .collect();
+        for target in &targets {
+            if let Some(count) = target
+                .outcome
+                .as_deref()
+                .and_then(|outcome| outcomes.get_mut(outcome))
+            {
+                *count += 1;
+            }
+        }
+        let credits = targets.iter().map(|target| target.credits).sum();
+        Self {
+            outcomes,
+            credits,
+            targets,
+            cut,
+        }
+    }
+
+    fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(outcome.as_str()).copied().unwrap_or_default()
+    }
+
+    fn skipped_for(&self, reason: &str) -> bool {
+        self.targets
+            .iter()
+            .any(|t| t.outcome.as_deref() == Some("skipped") && t.reason.as_deref() == Some(reason))
+    }
+
+    fn exit(&self) -> Exit {
+        let stopped = matches!(self.cut, Some(Cut::Budget | Cut::Paused(_)));
+        if stopped || self.skipped_for("budget") || self.skipped_for("paused") {
+            return Exit::Stopped;
+        }
+        let bad = self.count(Outcome::Failed) + self.count(Outcome::Rejected);
+        let good = self.count(Outcome::Stored) + self.count(Outcome::Confirmed);
+        let without_data = self.count(Outcome::NoData);
+        if bad > 0 && good + without_data == 0 {
+            Exit::Failed
+        } else if bad > 0 || without_data > 0 || self.cut.is_some() {
+            Exit::Part
+        } else {
+            Exit::Done
+        }
+    }
+
+    fn text(&self) -> String {
+        let counts: Vec<String> = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| self.count(*outcome) > 0)
+            .map(|outcome| format!("{} {outcome}", self.count(outcome)))
+            .collect();
+        if counts.is_empty() {
+            return "Nothing was due.".to_owned();
+        }
+        let mut text = self.table();
+        text.push_str(&format!("{}; {} credits", counts.join(", "), self.credits));
+        match &self.cut {
+            Some(Cut::Budget) => {
+                text.push_str("\nThe budget is spent: the rest is asked when there is budget again.")
+            }
+            Some(Cut::Paused(_)) => text.push_str(
+                "\nThe key is paused: nothing more is asked with it. `soundwatch status` says why.",
+            ),
+            Some(Cut::Stopped) => text.push_str("\nStopped: the rest is still due."),
+            None => {}
+        }
+        text
+    }
+
+    /// The targets, those first that went wrong.
+    fn table(&self) -> String {
+        let mut targets: Vec<&FetchResult> = self.targets.iter().collect();
+        targets.sort_by_key(|t| matches!(t.outcome.as_deref(), Some("stored" | "confirmed")));
+        let mut table = table(
+            &[
+                "sound", "region", "period", "slot", "outcome", "reason", "attempts", "credits",
+            ],
+            &[6, 7],
+        );
+        for t in targets.iter().take(SHOWN) {
+            table.add_row([
+                t.clip_id.clone(),
+                t.region.clone(),
+                t.period.clone(),
+                t.slot_at.clone(),
+                t.outcome.clone().unwrap_or_default(),
+                t.reason.clone().unwrap_or_default(),
+                t.attempts.to_string(),
+                t.credits.to_string(),
+            ]);
+        }
+        let rest = targets.len().saturating_sub(SHOWN);
+        let rest = if rest > 0 {
+            format!("\n… and {rest} more; `--json` has all of them\n")
+        } else {
+            "\n".to_owned()
+        };
+        format!("{table}{rest}")
+    }
 }

@@ -7,9 +7,22 @@ use super::args::Command;
 
 /// Starts the logs. `RUST_LOG` chooses what is told, as everywhere in Rust.
 pub(super) fn start(command: &Command) {
-    let level = if matches!(command, Command::Run) { LevelFilter::INFO } else { LevelFilter::WARN };
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let level = if matches!(command, Command::Run) {
+        LevelFilter::INFO
+    } else {
+        LevelFilter::WARN
+    };
+    let filter = EnvFilter::builder()
+        .with_default_directive(level.into())
+        .parse_lossy(config::log_filter());
     let quiet = ["tokio_cron_scheduler=warn", "sqlx=warn"];
-    let filter = quiet.iter().filter_map(|d| d.parse().ok()).fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let filter = quiet
+        .iter()
+        .filter_map(|d| d.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
 }

@@ -37,8 +37,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
     match &args.command {
         Command::Run => run::run(&load(args)?, || load(args)).await,
-        Command::Collect { all, clips } => collect::run(&load(args)?, *all, clips, output).await,
-        Command::Db { action } => db::run(&load(args)?, *action, output).await,
+        Command::Collect { all, clips } => collect::run(&load(args)?, *all, clips, *output).await,
+        Command::Db { action } => db::run(&load(args)?, *action, *output).await,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
     }
@@ -63,6 +63,8 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
 fn man() -> Result<Exit, Failure> {
     let mut page = Vec::new();
     let command = Args::command();
-    clap_mangen::Man::new(command).render(&mut page).map_err(Failure::output)?;
+    clap_mangen::Man::new(command)
+        .render(&mut page)
+        .map_err(Failure::output)?;
     output::bytes(&page)
 }

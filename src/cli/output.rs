@@ -25,7 +25,11 @@ impl Output {
     }
 
     /// Prints a result: as one JSON document, or as `text` makes it for people.
-    pub(super) fn result<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    pub(super) fn result<T: Serialize>(
+        self,
+        result: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
         if self.json {
             let mut document =
                 serde_json::to_vec_pretty(result).map_err(|e| Failure::Other(e.to_string()))?;
@@ -61,14 +65,17 @@ pub(super) fn note(text: &str) {
 /// Writes bytes to stdout as they are.
 pub(super) fn bytes(bytes: &[u8]) -> Result<Exit, Failure> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::output)?;
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .map_err(Failure::output)?;
     Ok(Exit::Done)
 }
 
 /// A table with these headings; the columns whose number is in `right` hold numbers.
 pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(headings);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(headings);
     for (number, column) in table.column_iter_mut().enumerate() {
         if right.contains(&number) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -23,7 +23,10 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar, outcomes: Mutex::default() }
+        Self {
+            bar,
+            outcomes: Mutex::default(),
+        }
     }
 
     pub(super) fn show(&self, event: Event) {

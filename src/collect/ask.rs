@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use super::fetch::Ended;
 use super::{Collector, Cut, Stop, Tally};
 use crate::model::Claim;
+use crate::store::StoreError;
 use crate::store::claim::Claimed;
 use crate::store::due::Due;
 use crate::store::pauses::Pause;
 use crate::store::settle::Settlement;
-use crate::store::StoreError;
 
 impl Collector {
     /// Asks for all of these slots and settles the answers. `None` when all were asked.
@@ -77,7 +77,10 @@ impl Collector {
     /// Claims the next slots. What the budget does not pay for goes back to the front of the queue.
     async fn claim_next(&self, queue: &mut VecDeque<Due>, places: usize) -> Result<Claimed, StoreError> {
         let mut next: Vec<Due> = queue.drain(..places.min(queue.len())).collect();
-        let claimed = self.store.claim(self.claimer(), &next, false, self.clock.now()).await?;
+        let claimed = self
+            .store
+            .claim(self.claimer(), &next, false, self.clock.now())
+            .await?;
         if !matches!(claimed, Claimed::Yes(_)) {
             while let Some(due) = next.pop() {
                 queue.push_front(due);
@@ -94,9 +97,15 @@ impl Collector {
         pause: &Pause,
         tally: &Tally<'_>,
     ) -> Result<Option<Cut>, StoreError> {
-        let other = page.iter().find(|due| Some(due.target_id) != pause.target_id).or(page.first());
+        let other = page
+            .iter()
+            .find(|due| Some(due.target_id) != pause.target_id)
+            .or(page.first());
         let Some(due) = other else { return Ok(None) };
-        let claimed = self.store.claim(self.claimer(), std::slice::from_ref(due), true, self.clock.now()).await?;
+        let claimed = self
+            .store
+            .claim(self.claimer(), std::slice::from_ref(due), true, self.clock.now())
+            .await?;
         let claim: Claim = match claimed {
             Claimed::OverBudget => return Ok(Some(Cut::Budget)),
             Claimed::Paused => return Ok(Some(Cut::Paused(Some(pause.clone())))),

@@ -16,8 +16,12 @@ pub fn content_hash(content: &Content) -> [u8; 32] {
     ]
     .into_iter()
     .flatten()
-    .chain(content.related.iter_mut().filter_map(|item| item.cover_url.as_mut()))
-    {
+    .chain(
+        content
+            .related
+            .iter_mut()
+            .filter_map(|item| item.cover_url.as_mut()),
+    ) {
         cut_query(url);
     }
     content.extra.values_mut().for_each(cut_queries);
@@ -52,7 +56,10 @@ mod tests {
         let mut content = Content::default();
         content.sound.title = Some("New Sun?".to_owned());
         content.sound.cover_url = Some("https://p16.example/a.jpeg?x-expires=1".to_owned());
-        content.trend = vec![TrendPoint { time: 86_400, value: 0.5 }];
+        content.trend = vec![TrendPoint {
+            time: 86_400,
+            value: 0.5,
+        }];
         content
     }
 

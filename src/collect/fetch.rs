@@ -45,10 +45,17 @@ impl Collector {
         loop {
             let received = self.client.ask(&claim.ask).await;
             let ended = match received.verdict {
-                Verdict::Refused(reason) => Ended::Refused { reason, target_id: claim.target_id },
-                Verdict::Retry { reason: Reason::RateLimited, after: Some(after) } if after > LONGEST_WAIT => {
-                    Ended::Refused { reason: Reason::RateLimited, target_id: claim.target_id }
-                }
+                Verdict::Refused(reason) => Ended::Refused {
+                    reason,
+                    target_id: claim.target_id,
+                },
+                Verdict::Retry {
+                    reason: Reason::RateLimited,
+                    after: Some(after),
+                } if after > LONGEST_WAIT => Ended::Refused {
+                    reason: Reason::RateLimited,
+                    target_id: claim.target_id,
+                },
                 Verdict::Retry { .. } => Ended::Unanswered,
                 _ => Ended::Answered,
             };
@@ -73,10 +80,18 @@ impl Collector {
             if !self.wait_to_retry(wait, after, stop).await {
                 return Ok(Ended::Unanswered);
             }
-            claim = match self.store.claim_retry(self.claimer(), &claim, self.clock.now()).await? {
+            claim = match self
+                .store
+                .claim_retry(self.claimer(), &claim, self.clock.now())
+                .await?
+            {
                 Ok(next) => next,
                 Err(forbidden) => {
-                    let reason = if forbidden == Reason::Budget { Reason::Budget } else { reason };
+                    let reason = if forbidden == Reason::Budget {
+                        Reason::Budget
+                    } else {
+                        reason
+                    };
                     self.give_up(&claim, reason, tally).await?;
                     return Ok(Ended::Unanswered);
                 }
@@ -102,10 +117,16 @@ impl Collector {
     }
 
     /// Leaves the key alone, and says once what to do about it.
-    pub(super) async fn pause_key(&self, reason: Reason, target_id: i64) -> Result<Option<Pause>, StoreError> {
+    pub(super) async fn pause_key(
+        &self,
+        reason: Reason,
+        target_id: i64,
+    ) -> Result<Option<Pause>, StoreError> {
         let now = self.clock.now();
         let until = now.saturating_add(i64::try_from(self.limits.pause.as_secs()).unwrap_or(i64::MAX));
-        self.store.pause(&self.key_fingerprint, reason, target_id, now, until).await?;
+        self.store
+            .pause(&self.key_fingerprint, reason, target_id, now, until)
+            .await?;
         tracing::error!(
             reason = reason.as_str(),
             until = crate::clock::rfc3339(until),
@@ -121,7 +142,9 @@ fn advice(reason: Reason) -> &'static str {
     match reason {
         Reason::Unauthorized => "Put the right key in place (api.key_file), then reload.",
         Reason::OutOfCredits => "Buy credits; asking goes on by itself.",
-        Reason::Forbidden => "See at the API's vendor what the key may do and its quota; asking goes on by itself.",
+        Reason::Forbidden => {
+            "See at the API's vendor what the key may do and its quota; asking goes on by itself."
+        }
         _ => "Asking goes on by itself.",
     }
 }

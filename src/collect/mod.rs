@@ -179,8 +179,16 @@ impl Collector {
     /// # Errors
     /// When the database fails. What was settled until then stays settled; what was under way is
     /// taken over by the next pass of whoever comes.
-    pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, StoreError> {
-        let tally = Tally { report: Mutex::default(), observe };
+    pub async fn pass(
+        &self,
+        wanted: Wanted,
+        stop: &Stop,
+        observe: Observe<'_>,
+    ) -> Result<Report, StoreError> {
+        let tally = Tally {
+            report: Mutex::default(),
+            observe,
+        };
         let now = self.clock.now();
         let slots = self.prepare(now, &tally).await?;
         let scope = match wanted {
@@ -247,12 +255,7 @@ impl Collector {
     }
 
     /// Records everything that is still due and will not be asked, so that gaps have a reason.
-    async fn skip_rest(
-        &self,
-        scope: Scope<'_>,
-        cut: &Cut,
-        tally: &Tally<'_>,
-    ) -> Result<(), StoreError> {
+    async fn skip_rest(&self, scope: Scope<'_>, cut: &Cut, tally: &Tally<'_>) -> Result<(), StoreError> {
         let reason = match cut {
             Cut::Budget => Reason::Budget,
             Cut::Paused(_) => Reason::Paused,
@@ -263,7 +266,10 @@ impl Collector {
             if page.is_empty() {
                 return Ok(());
             }
-            let skipped = self.store.skip(&self.worker.id, &page, reason, self.clock.now()).await?;
+            let skipped = self
+                .store
+                .skip(&self.worker.id, &page, reason, self.clock.now())
+                .await?;
             if skipped == 0 {
                 return Ok(());
             }
@@ -279,4 +285,3 @@ impl Collector {
         }
     }
 }
-

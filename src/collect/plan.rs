@@ -23,12 +23,17 @@ impl Collector {
         if freed > 0 {
             tracing::warn!(fetches = freed, "took over fetches of a process that is gone");
         }
-        let missed: Vec<MissedSlot> =
-            groups.iter().flat_map(|group| missed_slots(group, now, catch_up_from)).collect();
+        let missed: Vec<MissedSlot> = groups
+            .iter()
+            .flat_map(|group| missed_slots(group, now, catch_up_from))
+            .collect();
         if !missed.is_empty() {
             let recorded = self.store.record_missed(&missed, &self.worker.id, now).await?;
             tally.settled(Outcome::Skipped, recorded);
-            tracing::warn!(slots = recorded, "recorded slots that were missed while nothing was running");
+            tracing::warn!(
+                slots = recorded,
+                "recorded slots that were missed while nothing was running"
+            );
         }
         Ok(newest)
     }
@@ -61,9 +66,17 @@ fn parse(schedule: &str, time_zone: &str) -> Option<Schedule> {
 /// The slots of a schedule that nobody asked and nobody will: those between the last one with a row
 /// and the newest, and the newest itself when it is older than is made up.
 fn missed_slots(group: &Group, now: i64, catch_up_from: i64) -> Vec<MissedSlot> {
-    let Some(schedule) = parse(&group.schedule, &group.time_zone) else { return Vec::new() };
-    let Some(newest_at) = schedule.newest(now) else { return Vec::new() };
-    let until = if newest_at < catch_up_from { newest_at } else { newest_at - 1 };
+    let Some(schedule) = parse(&group.schedule, &group.time_zone) else {
+        return Vec::new();
+    };
+    let Some(newest_at) = schedule.newest(now) else {
+        return Vec::new();
+    };
+    let until = if newest_at < catch_up_from {
+        newest_at
+    } else {
+        newest_at - 1
+    };
     let slots: Vec<i64> = schedule.between(group.behind, until).collect();
     let summed_up = slots.len().saturating_sub(MISSED_ROWS);
     let missed = |slot_at: i64, slots: i64| MissedSlot {
@@ -74,10 +87,13 @@ fn missed_slots(group: &Group, now: i64, catch_up_from: i64) -> Vec<MissedSlot> 
         slots,
         newest_at,
     };
-    let sum = summed_up.checked_sub(1).and_then(|last| slots.get(last)).map(|at| {
-        missed(*at, i64::try_from(summed_up).unwrap_or(i64::MAX))
-    });
-    sum.into_iter().chain(slots.iter().skip(summed_up).map(|at| missed(*at, 1))).collect()
+    let sum = summed_up
+        .checked_sub(1)
+        .and_then(|last| slots.get(last))
+        .map(|at| missed(*at, i64::try_from(summed_up).unwrap_or(i64::MAX)));
+    sum.into_iter()
+        .chain(slots.iter().skip(summed_up).map(|at| missed(*at, 1)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -86,7 +102,11 @@ mod tests {
     use crate::clock::DAY;
 
     fn hourly(behind: i64) -> Group {
-        Group { schedule: "0 * * * *".to_owned(), time_zone: "UTC".to_owned(), behind }
+        Group {
+            schedule: "0 * * * *".to_owned(),
+            time_zone: "UTC".to_owned(),
+            behind,
+        }
     }
 
     #[test]

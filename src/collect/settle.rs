@@ -47,16 +47,14 @@ impl Collector {
         Ok(())
     }
 
-    async fn settle_batch(
-        &self,
-        batch: &[Settlement],
-        tally: &Tally<'_>,
-    ) -> Result<(), StoreError> {
+    async fn settle_batch(&self, batch: &[Settlement], tally: &Tally<'_>) -> Result<(), StoreError> {
         let settled = self.store.settle(batch).await?;
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;
             tally.attempted(attempt);
-            let Some((outcome, reason)) = settled else { continue };
+            let Some((outcome, reason)) = settled else {
+                continue;
+            };
             tally.settled(outcome, 1);
             if let Some(reason) = reason {
                 tracing::warn!(
@@ -76,23 +74,46 @@ impl Collector {
     }
 
     /// Settles an attempt that is followed by another one.
-    pub(super) async fn settle_one(&self, settlement: &Settlement, tally: &Tally<'_>) -> Result<(), StoreError> {
+    pub(super) async fn settle_one(
+        &self,
+        settlement: &Settlement,
+        tally: &Tally<'_>,
+    ) -> Result<(), StoreError> {
         self.settle_batch(std::slice::from_ref(settlement), tally).await
     }
 
     /// Ends a fetch whose next attempt may not be made.
-    pub(super) async fn give_up(&self, claim: &Claim, reason: Reason, tally: &Tally<'_>) -> Result<(), StoreError> {
-        self.store.give_up(claim.fetch_id, reason, self.clock.now()).await?;
+    pub(super) async fn give_up(
+        &self,
+        claim: &Claim,
+        reason: Reason,
+        tally: &Tally<'_>,
+    ) -> Result<(), StoreError> {
+        self.store
+            .give_up(claim.fetch_id, reason, self.clock.now())
+            .await?;
         tally.settled(Outcome::Failed, 1);
         Ok(())
     }
 }
 
 /// What a received answer means for the ledger; `last` tells that no attempt follows.
-pub(super) fn settlement(claim: &Claim, received: Received, budget: Budget, at: i64, last: bool) -> Settlement {
-    let payload = received.payload.as_deref().map(|body| pack(body, received.size_bytes));
+pub(super) fn settlement(
+    claim: &Claim,
+    received: Received,
+    budget: Budget,
+    at: i64,
+    last: bool,
+) -> Settlement {
+    let payload = received
+        .payload
+        .as_deref()
+        .map(|body| pack(body, received.size_bytes));
     let end = match received.verdict {
-        Verdict::Content(content) => End::Content { hash: content_hash(&content), content },
+        Verdict::Content(content) => End::Content {
+            hash: content_hash(&content),
+            content,
+        },
         Verdict::NoData => End::NoData,
         Verdict::Rejected(reason) => End::Rejected(reason),
         Verdict::Refused(reason) | Verdict::Failed(reason) => End::Failed(reason),
@@ -110,11 +131,21 @@ pub(super) fn settlement(claim: &Claim, received: Received, budget: Budget, at: 
         charged: received.charged && received.state != AttemptState::NotSent,
         credits: budget.credits_per_request,
     };
-    Settlement { claim: claim.clone(), at, attempt, payload, end }
+    Settlement {
+        claim: claim.clone(),
+        at,
+        attempt,
+        payload,
+        end,
+    }
 }
 
 fn pack(body: &[u8], size_bytes: i64) -> Payload {
     // Compressing into memory does not fail; if it did, the bytes as they are would be readable too.
     let packed = zstd::bulk::compress(body, ZSTD_LEVEL).unwrap_or_else(|_| body.to_vec());
-    Payload { hash: Sha256::digest(body).into(), body: packed, size_bytes }
+    Payload {
+        hash: Sha256::digest(body).into(),
+        body: packed,
+        size_bytes,
+    }
 }

@@ -29,11 +29,24 @@ pub struct Changes {
 pub async fn sync(store: &Store, wanted: &[TargetSpec], now: i64) -> Result<Changes, StoreError> {
     let stored = store.targets().await?;
     let diff = diff(&stored, wanted);
-    let mut timing = Timing { now, known: BTreeMap::new() };
-    let fresh = diff.added.iter().copied().chain(diff.returned.iter().map(|r| r.spec));
-    let mut rows: Vec<NewTarget<'_>> = fresh.map(|spec| timing.target(spec, Counts::FromNewest)).collect();
+    let mut timing = Timing {
+        now,
+        known: BTreeMap::new(),
+    };
+    let fresh = diff
+        .added
+        .iter()
+        .copied()
+        .chain(diff.returned.iter().map(|r| r.spec));
+    let mut rows: Vec<NewTarget<'_>> = fresh
+        .map(|spec| timing.target(spec, Counts::FromNewest))
+        .collect();
     rows.extend(diff.changed.iter().map(|changed| {
-        let counts = if changed.slots_change { Counts::FromNow } else { Counts::AsBefore };
+        let counts = if changed.slots_change {
+            Counts::FromNow
+        } else {
+            Counts::AsBefore
+        };
         timing.target(changed.spec, counts)
     }));
     if !diff.is_empty() {
@@ -72,7 +85,12 @@ impl Timing {
         let (interval_seconds, newest) = *self.known.entry(key).or_insert_with(|| {
             // The watchlist has been checked: a schedule that cannot be read does not get here.
             Schedule::parse(&spec.schedule, &spec.time_zone)
-                .map(|schedule| (schedule.interval_seconds(now), schedule.newest(now).unwrap_or(now)))
+                .map(|schedule| {
+                    (
+                        schedule.interval_seconds(now),
+                        schedule.newest(now).unwrap_or(now),
+                    )
+                })
                 .unwrap_or((DAY, now))
         });
         let slots_from = match counts {
@@ -80,6 +98,10 @@ impl Timing {
             Counts::FromNow => Some(now + 1),
             Counts::AsBefore => None,
         };
-        NewTarget { spec, interval_seconds, slots_from }
+        NewTarget {
+            spec,
+            interval_seconds,
+            slots_from,
+        }
     }
 }

@@ -36,7 +36,15 @@ pub async fn run(
         tracing::info!(?changes, "the targets follow the watchlist");
     }
     let watched = config.watchlist.path.clone().map(Watched::new);
-    let daemon = Daemon { session, config, watched, hangup, look_at: 0, last_sign: 0, last_tick: 0 };
+    let daemon = Daemon {
+        session,
+        config,
+        watched,
+        hangup,
+        look_at: 0,
+        last_sign: 0,
+        last_tick: 0,
+    };
     signals.stopping(async |stop| daemon.live(stop, load).await).await
 }
 
@@ -107,7 +115,11 @@ impl Daemon {
         let alive = async {
             loop {
                 tokio::time::sleep(std::time::Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
-                if let Err(error) = collector.store.heartbeat(&collector.worker, collector.clock.now()).await {
+                if let Err(error) = collector
+                    .store
+                    .heartbeat(&collector.worker, collector.clock.now())
+                    .await
+                {
                     tracing::warn!(%error, "could not write a sign of life");
                 }
             }
@@ -117,8 +129,11 @@ impl Daemon {
             () = alive => return Ok(Report::default()),
         };
         if report.settled() > 0 {
-            let outcomes: Vec<String> =
-                report.outcomes.iter().map(|(outcome, n)| format!("{outcome} {n}")).collect();
+            let outcomes: Vec<String> = report
+                .outcomes
+                .iter()
+                .map(|(outcome, n)| format!("{outcome} {n}"))
+                .collect();
             tracing::info!(
                 outcomes = outcomes.join(", "),
                 requests = report.requests,

@@ -20,8 +20,7 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     pub(super) async fn start() -> Result<Self, ServiceError> {
         let (sender, beats) = mpsc::channel(1);
-        let broken =
-            |error| ServiceError::Machine(format!("the heartbeat cannot start: {error}"));
+        let broken = |error| ServiceError::Machine(format!("the heartbeat cannot start: {error}"));
         // With the default channel, jobs that are due at once get lost with only a log line.
         let scheduler = JobScheduler::new_with_channel_size(1024).await.map_err(broken)?;
         let beat = Job::new(EVERY_SECOND, move |_, _| {

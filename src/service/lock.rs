@@ -34,7 +34,11 @@ impl fmt::Display for Holder {
         if self.pid == 0 {
             return f.write_str("another process");
         }
-        write!(f, "process {} on {} (since {})", self.pid, self.host, self.started_at)
+        write!(
+            f,
+            "process {} on {} (since {})",
+            self.pid, self.host, self.started_at
+        )
     }
 }
 
@@ -45,11 +49,15 @@ impl Lock {
     /// `Locked` tells who has it.
     pub fn take(database: &Path, worker: &Worker) -> Result<Self, ServiceError> {
         let path = path_of(database);
-        let broken = |error: std::io::Error| {
-            ServiceError::Machine(format!("cannot lock {}: {error}", path.display()))
-        };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(broken)?;
+        let broken =
+            |error: std::io::Error| ServiceError::Machine(format!("cannot lock {}: {error}", path.display()));
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(broken)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ServiceError::Locked(read(&mut file))),
@@ -61,7 +69,9 @@ impl Lock {
             started_at: crate::clock::rfc3339(worker.started_at),
         };
         let text = serde_json::to_string(&holder).unwrap_or_default();
-        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(broken)?;
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .map_err(broken)?;
         Ok(Self { _file: file })
     }
 
@@ -84,7 +94,9 @@ fn path_of(database: &Path) -> PathBuf {
 fn read(file: &mut File) -> Holder {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
-    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+    read.ok()
+        .and_then(|_| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -108,7 +120,10 @@ mod tests {
         let database = dir.path().join("a.db");
         let first = Lock::take(&database, &worker()).unwrap();
         let refused = Lock::take(&database, &worker()).unwrap_err().to_string();
-        assert!(refused.starts_with("process 42 on here (since 1970-01-01T00:00:00Z)"), "{refused}");
+        assert!(
+            refused.starts_with("process 42 on here (since 1970-01-01T00:00:00Z)"),
+            "{refused}"
+        );
         assert_eq!(Lock::holder(&database).map(|h| h.pid), Some(42));
         drop(first);
         assert!(Lock::take(&database, &worker()).is_ok());

@@ -10,7 +10,7 @@ mod watched;
 
 pub use daemon::run;
 pub use lock::{Holder, Lock};
-pub use session::Session;
+pub use session::{Session, read_watchlist};
 
 use crate::problem::Problems;
 use crate::store::StoreError;

@@ -47,12 +47,20 @@ impl Session {
             worker,
             key_fingerprint: key.fingerprint(),
         };
-        Ok(Self { collector, _lock: lock })
+        Ok(Self {
+            collector,
+            _lock: lock,
+        })
     }
 
     /// Brings the targets in line with the watchlist.
     pub async fn sync(&self, watchlist: &Watchlist) -> Result<Changes, ServiceError> {
-        Ok(sync(&self.collector.store, &watchlist.targets, self.collector.clock.now()).await?)
+        Ok(sync(
+            &self.collector.store,
+            &watchlist.targets,
+            self.collector.clock.now(),
+        )
+        .await?)
     }
 
     /// Takes the worker out and closes the database.
@@ -64,8 +72,10 @@ impl Session {
 }
 
 /// The watchlist that this process owns; none when another worker has it.
-pub(super) fn read_watchlist(config: &Config) -> Result<Option<Watchlist>, Problems> {
-    let Some(path) = &config.watchlist.path else { return Ok(None) };
+pub fn read_watchlist(config: &Config) -> Result<Option<Watchlist>, Problems> {
+    let Some(path) = &config.watchlist.path else {
+        return Ok(None);
+    };
     let watchlist = watchlist::read(path)?;
     for warning in &watchlist.warnings {
         tracing::warn!("{warning}");
@@ -108,10 +118,15 @@ fn this_worker(clock: &Clock) -> Worker {
 }
 
 fn make_parent(file: &Path) -> Result<(), ServiceError> {
-    let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
+        return Ok(());
+    };
     std::fs::create_dir_all(parent).map_err(|error| {
-        let problem = Problem::new(format!("cannot make the folder {} of the database: {error}", parent.display()))
-            .help("make it, or set database.url to a place that this user can write to");
+        let problem = Problem::new(format!(
+            "cannot make the folder {} of the database: {error}",
+            parent.display()
+        ))
+        .help("make it, or set database.url to a place that this user can write to");
         ServiceError::Problems(problem.into())
     })
 }

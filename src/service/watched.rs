@@ -24,7 +24,11 @@ impl Watched {
     /// Takes the file as it is now for known.
     pub(super) fn new(path: PathBuf) -> Self {
         let seen = stamp(&path);
-        Self { path, seen, changing: None }
+        Self {
+            path,
+            seen,
+            changing: None,
+        }
     }
 
     /// Whether the file has changed and then stood still since the last look: who reads a file that
@@ -48,7 +52,11 @@ impl Watched {
 fn stamp(path: &PathBuf) -> Option<Stamp> {
     use std::os::unix::fs::MetadataExt;
     let facts = std::fs::metadata(path).ok()?;
-    Some(Stamp { modified: facts.modified().ok()?, length: facts.len(), inode: facts.ino() })
+    Some(Stamp {
+        modified: facts.modified().ok()?,
+        length: facts.len(),
+        inode: facts.ino(),
+    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ impl Spent {
     /// How many requests a budget still pays for.
     pub fn requests_left(self, budget: Budget) -> i64 {
         let left = (budget.daily_credits - self.day).min(budget.monthly_credits - self.month);
-        left.checked_div(budget.credits_per_request).map_or(i64::MAX, |requests| requests.max(0))
+        left.checked_div(budget.credits_per_request)
+            .map_or(i64::MAX, |requests| requests.max(0))
     }
 }
 
@@ -43,7 +44,10 @@ async fn spent(tx: &mut Tx, now: i64) -> Result<Spent, StoreError> {
         now / DAY
     )?;
     match rows.first() {
-        Some(row) => Ok(Spent { day: row.get("today")?, month: row.get("month")? }),
+        Some(row) => Ok(Spent {
+            day: row.get("today")?,
+            month: row.get("month")?,
+        }),
         None => Ok(Spent::default()),
     }
 }
@@ -63,7 +67,12 @@ pub(super) async fn lock(tx: &mut Tx, now: i64) -> Result<Spent, StoreError> {
 
 /// Counts credits as spent in the UTC day of `sent_at`; fewer than 0 gives back.
 pub(super) async fn add(tx: &mut Tx, sent_at: i64, credits: i64) -> Result<(), StoreError> {
-    execute!(tx, "UPDATE credit_days SET credits = credits + $2 WHERE day = $1", sent_at / DAY, credits)?;
+    execute!(
+        tx,
+        "UPDATE credit_days SET credits = credits + $2 WHERE day = $1",
+        sent_at / DAY,
+        credits
+    )?;
     Ok(())
 }
 
@@ -73,7 +82,11 @@ mod tests {
 
     #[test]
     fn the_tighter_of_the_day_and_the_month_decides() {
-        let budget = Budget { credits_per_request: 2, daily_credits: 10, monthly_credits: 100 };
+        let budget = Budget {
+            credits_per_request: 2,
+            daily_credits: 10,
+            monthly_credits: 100,
+        };
         assert_eq!(Spent { day: 3, month: 3 }.requests_left(budget), 3);
         assert_eq!(Spent { day: 0, month: 97 }.requests_left(budget), 1);
         assert_eq!(Spent { day: 12, month: 12 }.requests_left(budget), 0);

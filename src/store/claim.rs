@@ -69,7 +69,11 @@ impl Store {
                 target_id: due.target_id,
                 slot_at: due.slot_at,
                 sent_at: now,
-                ask: Ask { clip_id: due.clip_id.clone(), region: due.region, window: due.period.window() },
+                ask: Ask {
+                    clip_id: due.clip_id.clone(),
+                    region: due.region,
+                    window: due.period.window(),
+                },
             })
         });
         Ok(Claimed::Yes(claims.collect()))
@@ -93,10 +97,16 @@ impl Store {
         let attempts = reserve(&mut tx, who.budget, &[(claim.fetch_id,)], now).await?;
         tx.commit().await?;
         match attempts.first() {
-            Some((_, attempt_id, n)) => {
-                Ok(Ok(Claim { attempt_id: *attempt_id, n: *n, sent_at: now, ..claim.clone() }))
-            }
-            None => Err(StoreError::Unreadable(format!("fetch {} is gone", claim.fetch_id))),
+            Some((_, attempt_id, n)) => Ok(Ok(Claim {
+                attempt_id: *attempt_id,
+                n: *n,
+                sent_at: now,
+                ..claim.clone()
+            })),
+            None => Err(StoreError::Unreadable(format!(
+                "fetch {} is gone",
+                claim.fetch_id
+            ))),
         }
     }
 
@@ -201,7 +211,9 @@ async fn claim_fetches<'d>(
             due.iter()
                 .find(|d| d.target_id == target_id && d.slot_at == slot_at)
                 .map(|d| (id, d))
-                .ok_or_else(|| StoreError::Unreadable(format!("claimed an unknown slot of target {target_id}")))
+                .ok_or_else(|| {
+                    StoreError::Unreadable(format!("claimed an unknown slot of target {target_id}"))
+                })
         })
         .collect()
 }
@@ -232,7 +244,9 @@ async fn reserve(
     )?;
     let reserved = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     budget::add(tx, now, reserved * budget.credits_per_request).await?;
-    rows.iter().map(|row| Ok((row.get("fetch_id")?, row.get("id")?, row.get("n")?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.get("fetch_id")?, row.get("id")?, row.get("n")?)))
+        .collect()
 }
 
 async fn free_claims(tx: &mut Tx, now: i64) -> Result<u64, StoreError> {

@@ -23,7 +23,10 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
     let name = format!("SQLite ({})", file.display());
     if file.as_os_str() == ":memory:" || url.contains("mode=memory") {
         let cause = "a database in memory keeps no history; name a file".to_owned();
-        return Err(StoreError::Open { database: name, cause });
+        return Err(StoreError::Open {
+            database: name,
+            cause,
+        });
     }
     if missing == Missing::Refuse && !file.exists() {
         return Err(StoreError::Missing(file.display().to_string()));
@@ -52,6 +55,8 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
 
 /// The file of a SQLite URL; `None` for Postgres.
 pub fn sqlite_file(url: &str) -> Option<PathBuf> {
-    let options = SqliteConnectOptions::from_str(url).ok().filter(|_| url.starts_with("sqlite:"))?;
+    let options = SqliteConnectOptions::from_str(url)
+        .ok()
+        .filter(|_| url.starts_with("sqlite:"))?;
     Some(options.get_filename().to_owned())
 }

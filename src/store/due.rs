@@ -113,12 +113,19 @@ impl Store {
             &mut tx,
             "SELECT DISTINCT schedule, time_zone FROM targets WHERE removed_at IS NULL ORDER BY schedule, time_zone"
         )?;
-        rows.iter().map(|row| Ok((row.get("schedule")?, row.get("time_zone")?))).collect()
+        rows.iter()
+            .map(|row| Ok((row.get("schedule")?, row.get("time_zone")?)))
+            .collect()
     }
 
     /// Records slots that nobody asked: a row all the same, so that gaps are one SELECT. A slot
     /// that counts and has no row was missed, unless a row that sums up stands for it.
-    pub async fn record_missed(&self, slots: &[MissedSlot], worker: &str, now: i64) -> Result<u64, StoreError> {
+    pub async fn record_missed(
+        &self,
+        slots: &[MissedSlot],
+        worker: &str,
+        now: i64,
+    ) -> Result<u64, StoreError> {
         let mut recorded = 0;
         // Few slots a transaction: each stands for all targets of its schedule.
         for chunk in slots.chunks(50) {
@@ -163,7 +170,7 @@ impl Store {
 
     /// Hands slots of the current minute over to whoever collects: rows without a worker, for all
     /// live targets or those of these sounds. Gives the number of targets.
-    pub async fn hand_over(&self, clips: Option<&[ClipId]>, slot_at: i64) -> Result<u64, StoreError> {
+    pub async fn hand_over(&self, clips: Option<&[String]>, slot_at: i64) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         let handed = match clips {
             None => execute!(

@@ -12,10 +12,14 @@ pub enum StoreError {
         cause: String,
     },
     /// There is no SQLite file of that name.
-    #[error("there is no database at {0}\n  help: `soundwatch db migrate` makes it; `run` and `collect` do so by themselves")]
+    #[error(
+        "there is no database at {0}\n  help: `soundwatch db migrate` makes it; `run` and `collect` do so by themselves"
+    )]
     Missing(String),
     /// The tables are older than this binary.
-    #[error("the database is at migration {found} and this soundwatch needs {needed}\n  help: run `soundwatch db migrate`")]
+    #[error(
+        "the database is at migration {found} and this soundwatch needs {needed}\n  help: run `soundwatch db migrate`"
+    )]
     Outdated {
         /// The newest migration that has been applied.
         found: i64,
@@ -23,7 +27,9 @@ pub enum StoreError {
         needed: i64,
     },
     /// The tables are newer than this binary.
-    #[error("the database is at migration {found}, which this soundwatch ({needed}) does not know\n  help: install the soundwatch that made it, or a newer one")]
+    #[error(
+        "the database is at migration {found}, which this soundwatch ({needed}) does not know\n  help: install the soundwatch that made it, or a newer one"
+    )]
     Newer {
         /// The newest migration that has been applied.
         found: i64,
@@ -31,7 +37,9 @@ pub enum StoreError {
         needed: i64,
     },
     /// An applied migration is not the one that this binary has.
-    #[error("migration {0} of the database is not the one of this soundwatch: one of them was edited\n  help: install the soundwatch that made the database; migrations are never edited")]
+    #[error(
+        "migration {0} of the database is not the one of this soundwatch: one of them was edited\n  help: install the soundwatch that made the database; migrations are never edited"
+    )]
     Edited(i64),
     /// Something in the database cannot be read as what it should be.
     #[error("the database holds something unexpected: {0}")]
@@ -43,13 +51,21 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn open(database: &str, cause: sqlx::Error) -> Self {
-        Self::Open { database: database.to_owned(), cause: cause.to_string() }
+        Self::Open {
+            database: database.to_owned(),
+            cause: cause.to_string(),
+        }
     }
 
     /// Two transactions were in each other's way: the same again may well succeed.
     pub fn is_conflict(&self) -> bool {
-        let Self::Failed(sqlx::Error::Database(error)) = self else { return false };
+        let Self::Failed(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
         // Serialization failure and deadlock on Postgres; busy and locked on SQLite.
-        matches!(error.code().as_deref(), Some("40001" | "40P01" | "5" | "6" | "261" | "517"))
+        matches!(
+            error.code().as_deref(),
+            Some("40001" | "40P01" | "5" | "6" | "261" | "517")
+        )
     }
 }

@@ -2,16 +2,22 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use super::{Store, StoreError, rows};
 
 macro_rules! migrations {
     ($folder:literal) => {
         [
-            ("tables", include_str!(concat!("../../migrations/", $folder, "/0001_tables.sql"))),
-            ("views", include_str!(concat!("../../migrations/", $folder, "/0002_views.sql"))),
+            (
+                "tables",
+                include_str!(concat!("../../migrations/", $folder, "/0001_tables.sql")),
+            ),
+            (
+                "views",
+                include_str!(concat!("../../migrations/", $folder, "/0002_views.sql")),
+            ),
         ]
     };
 }
@@ -24,7 +30,13 @@ pub const NEWEST: i64 = SQLITE.len() as i64;
 
 fn migrator(files: &'static [(&str, &str)]) -> Migrator {
     let migration = |(version, (name, sql)): (i64, &(&'static str, &'static str))| {
-        Migration::new(version, Cow::Borrowed(*name), MigrationType::Simple, sql.into_sql_str(), false)
+        Migration::new(
+            version,
+            Cow::Borrowed(*name),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
     };
     Migrator::with_migrations((1..).zip(files).map(migration).collect())
 }
@@ -34,7 +46,10 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let found = self.migration().await?;
         if found > NEWEST {
-            return Err(StoreError::Newer { found, needed: NEWEST });
+            return Err(StoreError::Newer {
+                found,
+                needed: NEWEST,
+            });
         }
         let done = match self {
             Self::Sqlite { write, .. } => migrator(&SQLITE).run(write).await,
@@ -42,7 +57,10 @@ impl Store {
         };
         done.map_err(|error| match error {
             MigrateError::VersionMismatch(version) => StoreError::Edited(version),
-            MigrateError::VersionMissing(found) => StoreError::Newer { found, needed: NEWEST },
+            MigrateError::VersionMissing(found) => StoreError::Newer {
+                found,
+                needed: NEWEST,
+            },
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
             other => StoreError::Unreadable(other.to_string()),
         })
@@ -51,8 +69,14 @@ impl Store {
     /// Refuses a database whose tables are not those of this binary, without changing it.
     pub async fn require_migrated(&self) -> Result<(), StoreError> {
         match self.migration().await? {
-            found if found < NEWEST => Err(StoreError::Outdated { found, needed: NEWEST }),
-            found if found > NEWEST => Err(StoreError::Newer { found, needed: NEWEST }),
+            found if found < NEWEST => Err(StoreError::Outdated {
+                found,
+                needed: NEWEST,
+            }),
+            found if found > NEWEST => Err(StoreError::Newer {
+                found,
+                needed: NEWEST,
+            }),
             _ => Ok(()),
         }
     }
@@ -62,12 +86,17 @@ impl Store {
         let mut tx = self.read().await?;
         let known = match &tx {
             super::Tx::Sqlite(_) => "SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'",
-            super::Tx::Postgres(_) => "SELECT relname FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
+            super::Tx::Postgres(_) => {
+                "SELECT relname FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')"
+            }
         };
         if rows!(&mut tx, known)?.is_empty() {
             return Ok(0);
         }
-        let newest = rows!(&mut tx, "SELECT coalesce(max(version), 0) AS version FROM _sqlx_migrations")?;
+        let newest = rows!(
+            &mut tx,
+            "SELECT coalesce(max(version), 0) AS version FROM _sqlx_migrations"
+        )?;
         newest.first().map_or(Ok(0), |row| row.get("version"))
     }
 }

@@ -4,12 +4,14 @@
 //! function of that name comes with the migrations).
 
 pub mod budget;
+pub mod check;
 pub mod claim;
 mod dialect;
 pub mod due;
 mod error;
 pub mod migrate;
 pub mod pauses;
+pub mod reports;
 pub mod settle;
 pub mod targets;
 pub mod workers;
@@ -82,9 +84,10 @@ impl Store {
     pub async fn read(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
-            Self::Postgres(pool) => {
-                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
-            }
+            Self::Postgres(pool) => Tx::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await?,
+            ),
         })
     }
 
@@ -154,7 +157,8 @@ impl Row {
         T::Err: std::fmt::Display,
     {
         let text: String = self.get(column)?;
-        text.parse().map_err(|e| StoreError::Unreadable(format!("{column} {text:?}: {e}")))
+        text.parse()
+            .map_err(|e| StoreError::Unreadable(format!("{column} {text:?}: {e}")))
     }
 }
 

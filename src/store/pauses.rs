@@ -53,7 +53,11 @@ impl Store {
     /// Ends the pause of a key.
     pub async fn resume(&self, key_fingerprint: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        execute!(&mut tx, "DELETE FROM key_pauses WHERE key_fingerprint = $1", key_fingerprint)?;
+        execute!(
+            &mut tx,
+            "DELETE FROM key_pauses WHERE key_fingerprint = $1",
+            key_fingerprint
+        )?;
         tx.commit().await
     }
 }

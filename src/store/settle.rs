@@ -27,7 +27,10 @@ pub struct Settlement {
 
 /// What is known of one request.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "named as the columns of the table attempts, which docs/sql.md explains")]
+#[allow(
+    missing_docs,
+    reason = "named as the columns of the table attempts, which docs/sql.md explains"
+)]
 pub struct AttemptFacts {
     pub state: AttemptState,
     pub http_status: Option<i64>,
@@ -119,17 +122,32 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn of(settlement: &'a Settlement, newest: &HashMap<i64, (i64, Vec<u8>)>) -> Self {
         let End::Content { content, hash } = &settlement.end else {
-            return Self { settlement, new: None, confirms: None };
+            return Self {
+                settlement,
+                new: None,
+                confirms: None,
+            };
         };
         match newest.get(&settlement.claim.target_id) {
-            Some((id, known)) if known == hash => Self { settlement, new: None, confirms: Some(*id) },
-            _ => Self { settlement, new: Some((content, *hash)), confirms: None },
+            Some((id, known)) if known == hash => Self {
+                settlement,
+                new: None,
+                confirms: Some(*id),
+            },
+            _ => Self {
+                settlement,
+                new: Some((content, *hash)),
+                confirms: None,
+            },
         }
     }
 
     /// A payload is kept for all answers but those that only confirm.
     fn payload(&self) -> Option<&'a Payload> {
-        self.settlement.payload.as_ref().filter(|_| self.confirms.is_none())
+        self.settlement
+            .payload
+            .as_ref()
+            .filter(|_| self.confirms.is_none())
     }
 
     fn settled(&self) -> Settled {
@@ -147,8 +165,13 @@ impl<'a> Plan<'a> {
 /// Credits of attempts that were not charged go back to the day from which they were taken.
 async fn give_back(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> {
     let mut days: BTreeMap<i64, i64> = BTreeMap::new();
-    for settlement in batch.iter().filter(|s| !s.attempt.charged && s.attempt.credits > 0) {
-        *days.entry(settlement.claim.sent_at / crate::clock::DAY).or_default() += settlement.attempt.credits;
+    for settlement in batch
+        .iter()
+        .filter(|s| !s.attempt.charged && s.attempt.credits > 0)
+    {
+        *days
+            .entry(settlement.claim.sent_at / crate::clock::DAY)
+            .or_default() += settlement.attempt.credits;
     }
     for (day, credits) in days {
         budget::add(tx, day * crate::clock::DAY, -credits).await?;
@@ -182,14 +205,23 @@ async fn newest_snapshots(
         )",
         json_rows(&wanted)?
     )?;
-    rows.iter().map(|row| Ok((row.get("target_id")?, (row.get("id")?, row.get("content_hash")?)))).collect()
+    rows.iter()
+        .map(|row| Ok((row.get("target_id")?, (row.get("id")?, row.get("content_hash")?))))
+        .collect()
 }
 
 async fn insert_payloads(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
     let mut rows: Vec<(String, String, i64, i64)> = plan
         .iter()
         .filter_map(|p| p.payload().map(|payload| (payload, p.settlement.at)))
-        .map(|(payload, at)| (hex::encode(payload.hash), hex::encode(&payload.body), payload.size_bytes, at))
+        .map(|(payload, at)| {
+            (
+                hex::encode(payload.hash),
+                hex::encode(&payload.body),
+                payload.size_bytes,
+                at,
+            )
+        })
         .collect();
     if rows.is_empty() {
         return Ok(());
@@ -268,8 +300,10 @@ async fn update_attempts(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreErro
 }
 
 async fn confirm_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
-    let rows: Vec<(i64, i64)> =
-        plan.iter().filter_map(|p| p.confirms.map(|id| (id, p.settlement.at))).collect();
+    let rows: Vec<(i64, i64)> = plan
+        .iter()
+        .filter_map(|p| p.confirms.map(|id| (id, p.settlement.at)))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -293,7 +327,9 @@ async fn update_fetches(
         .iter()
         .filter_map(|p| {
             let (outcome, reason) = p.settled()?;
-            let new = p.new.and_then(|_| stored.get(&p.settlement.claim.target_id).copied());
+            let new = p
+                .new
+                .and_then(|_| stored.get(&p.settlement.claim.target_id).copied());
             Some((
                 p.settlement.claim.fetch_id,
                 outcome.as_str(),

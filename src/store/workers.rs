@@ -58,7 +58,11 @@ impl Store {
             worker.started_at,
             now
         )?;
-        execute!(&mut tx, "DELETE FROM workers WHERE heartbeat_at < $1", now - crate::clock::DAY)?;
+        execute!(
+            &mut tx,
+            "DELETE FROM workers WHERE heartbeat_at < $1",
+            now - crate::clock::DAY
+        )?;
         tx.commit().await
     }
 

@@ -21,7 +21,10 @@ struct SnapshotRow<'a>(
 );
 
 /// Enters the new snapshots and gives their IDs by target.
-pub(super) async fn insert_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<HashMap<i64, i64>, StoreError> {
+pub(super) async fn insert_snapshots(
+    tx: &mut Tx,
+    plan: &[Plan<'_>],
+) -> Result<HashMap<i64, i64>, StoreError> {
     let rows: Vec<SnapshotRow<'_>> = plan
         .iter()
         .filter_map(|p| p.new.map(|new| (p, new)))
@@ -74,26 +77,37 @@ pub(super) async fn insert_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<H
         RETURNING id, target_id",
         json_rows(&rows)?
     )?;
-    rows.iter().map(|row| Ok((row.get("target_id")?, row.get("id")?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.get("target_id")?, row.get("id")?)))
+        .collect()
 }
 
 /// The smallest distance between two points: 86,400 for a daily window.
 fn step_seconds(content: &Content) -> Option<i64> {
-    content.trend.windows(2).filter_map(|pair| Some(pair.get(1)?.time - pair.first()?.time)).min()
+    content
+        .trend
+        .windows(2)
+        .filter_map(|pair| Some(pair.get(1)?.time - pair.first()?.time))
+        .min()
 }
 
 pub(super) async fn upsert_sounds(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> {
     let mut sounds: BTreeMap<&str, (i64, &SoundFacts)> = BTreeMap::new();
     for settlement in batch {
         if let End::Content { content, .. } = &settlement.end {
-            sounds.insert(settlement.claim.ask.clip_id.as_str(), (settlement.at, &content.sound));
+            sounds.insert(
+                settlement.claim.ask.clip_id.as_str(),
+                (settlement.at, &content.sound),
+            );
         }
     }
     if sounds.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(&str, i64, &SoundFacts)> =
-        sounds.into_iter().map(|(clip, (at, facts))| (clip, at, facts)).collect();
+    let rows: Vec<(&str, i64, &SoundFacts)> = sounds
+        .into_iter()
+        .map(|(clip, (at, facts))| (clip, at, facts))
+        .collect();
     execute!(
         tx,
         "INSERT INTO sounds (
@@ -131,11 +145,17 @@ pub(super) async fn upsert_sounds(tx: &mut Tx, batch: &[Settlement]) -> Result<(
 }
 
 /// Enters the rows of the new snapshots.
-pub(super) async fn insert_rows(tx: &mut Tx, plan: &[Plan<'_>], stored: &HashMap<i64, i64>) -> Result<(), StoreError> {
+pub(super) async fn insert_rows(
+    tx: &mut Tx,
+    plan: &[Plan<'_>],
+    stored: &HashMap<i64, i64>,
+) -> Result<(), StoreError> {
     let mut children = Children::default();
     for p in plan {
         let Some((content, _)) = p.new else { continue };
-        let Some(id) = stored.get(&p.settlement.claim.target_id) else { continue };
+        let Some(id) = stored.get(&p.settlement.claim.target_id) else {
+            continue;
+        };
         children.add(*id, content);
     }
     children.write(tx).await
@@ -158,18 +178,24 @@ struct Children<'a> {
 
 impl<'a> Children<'a> {
     fn add(&mut self, id: i64, content: &'a Content) {
-        self.trend.extend(content.trend.iter().map(|p| (id, p.time, p.value)));
-        self.ages.extend(content.ages.iter().map(|a| (id, a.level, a.score)));
+        self.trend
+            .extend(content.trend.iter().map(|p| (id, p.time, p.value)));
+        self.ages
+            .extend(content.ages.iter().map(|a| (id, a.level, a.score)));
         let related = content.related.iter().zip(1..);
         self.related
             .extend(related.map(|(item, at)| (id, at, item.item_id.as_str(), item.cover_url.as_deref())));
         for (country, position) in content.countries.iter().zip(1..) {
             self.countries.push((id, position, &country.id, country.score));
-            self.country_names.insert(&country.id, (country.code.as_deref(), country.name.as_deref()));
+            self.country_names
+                .insert(&country.id, (country.code.as_deref(), country.name.as_deref()));
         }
         for (interest, position) in content.interests.iter().zip(1..) {
             self.interests.push((id, position, &interest.id, interest.score));
-            self.interest_names.insert(&interest.id, (interest.label.as_deref(), interest.name.as_deref()));
+            self.interest_names.insert(
+                &interest.id,
+                (interest.label.as_deref(), interest.name.as_deref()),
+            );
         }
     }
 
@@ -190,8 +216,7 @@ impl<'a> Children<'a> {
                 label = coalesce(excluded.label, interests.label),
                 name = coalesce(excluded.name, interests.name)
             WHERE excluded.label <> coalesce(interests.label, '') OR excluded.name <> coalesce(interests.name, '')";
-        const COUNTRY_SCORES: &str =
-            "INSERT INTO country_scores (snapshot_id, position, country_id, score)
+        const COUNTRY_SCORES: &str = "INSERT INTO country_scores (snapshot_id, position, country_id, score)
             SELECT
                 CAST(r.value->>0 AS BIGINT),
                 CAST(r.value->>1 AS BIGINT),
@@ -222,7 +247,12 @@ impl<'a> Children<'a> {
             SELECT CAST(r.value->>0 AS BIGINT), CAST(r.value->>1 AS BIGINT), r.value->>2, r.value->>3
             FROM json_each($1) AS r";
         write_rows(tx, COUNTRIES, &self.country_names.into_iter().collect::<Vec<_>>()).await?;
-        write_rows(tx, INTERESTS, &self.interest_names.into_iter().collect::<Vec<_>>()).await?;
+        write_rows(
+            tx,
+            INTERESTS,
+            &self.interest_names.into_iter().collect::<Vec<_>>(),
+        )
+        .await?;
         write_rows(tx, TREND, &self.trend).await?;
         write_rows(tx, COUNTRY_SCORES, &self.countries).await?;
         write_rows(tx, INTEREST_SCORES, &self.interests).await?;
@@ -231,7 +261,11 @@ impl<'a> Children<'a> {
     }
 }
 
-pub(super) async fn write_rows<T: Serialize>(tx: &mut Tx, sql: &'static str, rows: &[T]) -> Result<(), StoreError> {
+pub(super) async fn write_rows<T: Serialize>(
+    tx: &mut Tx,
+    sql: &'static str,
+    rows: &[T],
+) -> Result<(), StoreError> {
     if !rows.is_empty() {
         execute!(tx, sql, json_rows(rows)?)?;
     }
@@ -241,13 +275,18 @@ pub(super) async fn write_rows<T: Serialize>(tx: &mut Tx, sql: &'static str, row
 pub(super) async fn count_unknown_fields(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> {
     let mut fields: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for settlement in batch {
-        let End::Content { content, .. } = &settlement.end else { continue };
+        let End::Content { content, .. } = &settlement.end else {
+            continue;
+        };
         for path in content.extra.keys() {
             let entry = fields.entry(path).or_insert((0, settlement.at));
             *entry = (entry.0 + 1, settlement.at);
         }
     }
-    let rows: Vec<_> = fields.into_iter().map(|(path, (answers, at))| (path, answers, at)).collect();
+    let rows: Vec<_> = fields
+        .into_iter()
+        .map(|(path, (answers, at))| (path, answers, at))
+        .collect();
     write_rows(
         tx,
         "INSERT INTO unknown_fields (path, answers, first_seen_at, last_seen_at)
@@ -265,4 +304,3 @@ pub(super) async fn count_unknown_fields(tx: &mut Tx, batch: &[Settlement]) -> R
     )
     .await
 }
-

@@ -1,0 +1,121 @@
+//! Whether the database holds together: the file itself, and what the tables promise each other.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Store, StoreError, Tx, rows};
+
+/// Something that should not be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What does not hold.
+    pub rule: String,
+    /// How many rows break it.
+    pub rows: i64,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} rows", self.rule, self.rows)
+    }
+}
+
+/// Rules that no constraint of the tables can express.
+const RULES: [(&str, &str); 6] = [
+    (
+        "credit_days equals the credits of attempts by day",
+        "SELECT count(*) AS n
+        FROM (
+            SELECT sent_at / 86400 AS day, sum(credits) AS credits
+            FROM attempts
+            GROUP BY sent_at / 86400
+        ) AS a
+        LEFT JOIN credit_days AS d ON d.day = a.day
+        WHERE coalesce(d.credits, 0) <> a.credits",
+    ),
+    (
+        "a stored or confirmed fetch has a snapshot of its target",
+        "SELECT count(*) AS n
+        FROM fetches AS f
+        LEFT JOIN snapshots AS s ON s.id = f.snapshot_id AND s.target_id = f.target_id
+        WHERE f.outcome IN ('stored', 'confirmed') AND s.id IS NULL",
+    ),
+    (
+        "a snapshot has trend points",
+        "SELECT count(*) AS n
+        FROM snapshots AS s
+        WHERE NOT EXISTS (SELECT 1 FROM trend_points AS p WHERE p.snapshot_id = s.id)",
+    ),
+    (
+        "a snapshot has the fetch that stored it and one for each confirmation",
+        "SELECT count(*) AS n
+        FROM snapshots AS s
+        WHERE s.confirmations <> (
+            SELECT count(*) FROM fetches AS f WHERE f.snapshot_id = s.id AND f.outcome = 'confirmed'
+        )",
+    ),
+    (
+        "the attempts of a fetch are numbered without a gap",
+        "SELECT count(*) AS n
+        FROM (SELECT fetch_id FROM attempts GROUP BY fetch_id HAVING max(n) <> count(*)) AS a",
+    ),
+    (
+        "no attempt is under way for a fetch that is settled",
+        "SELECT count(*) AS n
+        FROM attempts AS a
+        JOIN fetches AS f ON f.id = a.fetch_id
+        WHERE a.state = 'sent' AND f.outcome IS NOT NULL",
+    ),
+];
+
+impl Store {
+    /// Everything that does not hold; empty when all is well. Changes nothing.
+    pub async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut tx = self.read().await?;
+        let mut findings = file_findings(&mut tx).await?;
+        for (rule, sql) in RULES {
+            let rows = rows!(&mut tx, sql)?;
+            let broken: i64 = rows.first().map_or(Ok(0), |row| row.get("n"))?;
+            if broken > 0 {
+                findings.push(Finding {
+                    rule: rule.to_owned(),
+                    rows: broken,
+                });
+            }
+        }
+        Ok(findings)
+    }
+}
+
+/// SQLite's own check of the file and of foreign keys; Postgres sees to both by itself.
+async fn file_findings(tx: &mut Tx) -> Result<Vec<Finding>, StoreError> {
+    if matches!(tx, Tx::Postgres(_)) {
+        return Ok(Vec::new());
+    }
+    let mut findings = Vec::new();
+    for row in rows!(tx, "SELECT integrity_check AS said FROM pragma_integrity_check")? {
+        let said: String = row.get("said")?;
+        if said != "ok" {
+            findings.push(Finding {
+                rule: format!("the file is sound ({said})"),
+                rows: 1,
+            });
+        }
+    }
+    let orphans = rows!(
+        tx,
+        "SELECT \"table\" AS name, count(*) AS n FROM pragma_foreign_key_check GROUP BY 1"
+    )?;
+    for row in orphans {
+        let rule = format!(
+            "every row of {} has the rows it refers to",
+            row.get::<String>("name")?
+        );
+        findings.push(Finding {
+            rule,
+            rows: row.get("n")?,
+        });
+    }
+    Ok(findings)
+}
