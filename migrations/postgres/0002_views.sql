@@ -139,34 +139,63 @@ FROM attempts AS a
 WHERE a.state <> 'not_sent'
 GROUP BY a.sent_at / 86400;
 
--- A gap is a run of days for which no daily window of the (clip, region) has a point: between two
--- known days, or from the newest known day to the day before the newest slot. The reason is that of
--- the last fetch that could have filled it and did not.
+-- A gap is a run of days for which no daily window of the (clip, region) has a point. An answer is
+-- expected to end with the day before it, so days count from the one before the first slot (or the
+-- adding of the target) to the one before the newest slot. A target that only ever answers with
+-- weekly windows promises no days.
+-- The reason is that of the last fetch that could have filled the gap, or not_in_answers when one
+-- that succeeded could have, or when none was due.
 CREATE VIEW gaps AS
-WITH known_days AS (
-    SELECT DISTINCT t.clip_id, t.region, p.time / 86400 AS day
+WITH asked AS (
+    SELECT
+        t.clip_id,
+        t.region,
+        min(CASE WHEN f.first_slot < t.added_at THEN t.added_at ELSE f.first_slot END) / 86400 AS first_day,
+        max(f.newest_slot) / 86400 AS newest_day
+    FROM targets AS t
+    JOIN (
+        SELECT target_id, min(slot_at) AS first_slot, max(slot_at) AS newest_slot
+        FROM fetches
+        WHERE outcome IS NOT NULL
+        GROUP BY target_id
+    ) AS f ON f.target_id = t.id
+    WHERE NOT EXISTS (SELECT 1 FROM snapshots AS s WHERE s.target_id = t.id)
+        OR EXISTS (
+            SELECT 1 FROM snapshots AS s
+            WHERE s.target_id = t.id AND coalesce(s.step_seconds, 0) <= 86400
+        )
+    GROUP BY t.clip_id, t.region
+),
+days AS (
+    SELECT DISTINCT t.clip_id, t.region, p.time / 86400 AS day, 1 AS known
     FROM snapshots AS s
     JOIN targets AS t ON t.id = s.target_id
     JOIN trend_points AS p ON p.snapshot_id = s.id
-    WHERE s.step_seconds IS NULL OR s.step_seconds <= 86400
+    WHERE coalesce(s.step_seconds, 0) <= 86400
+    UNION ALL
+    -- The last day that nobody has waited for: only what precedes all known days matters.
+    SELECT clip_id, region, first_day - 2, 0 FROM asked
 ),
-asked AS (
-    SELECT t.clip_id, t.region, max(f.slot_at) / 86400 AS day
-    FROM fetches AS f
-    JOIN targets AS t ON t.id = f.target_id
-    WHERE f.outcome IS NOT NULL
-    GROUP BY t.clip_id, t.region
+marked AS (
+    SELECT
+        clip_id,
+        region,
+        day,
+        known,
+        min(CASE WHEN known = 1 THEN day END) OVER (PARTITION BY clip_id, region) AS first_known
+    FROM days
 ),
 bounds AS (
     SELECT clip_id, region, day, lead(day) OVER (PARTITION BY clip_id, region ORDER BY day) AS next_day
-    FROM known_days
+    FROM marked
+    WHERE known = 1 OR first_known IS NULL OR day < first_known
 ),
 runs AS (
     SELECT
         b.clip_id,
         b.region,
         b.day + 1 AS first_day,
-        coalesce(b.next_day, a.day) - 1 AS last_day
+        coalesce(b.next_day, a.newest_day) - 1 AS last_day
     FROM bounds AS b
     LEFT JOIN asked AS a ON a.clip_id = b.clip_id AND a.region = b.region
 )
@@ -178,15 +207,20 @@ SELECT
     r.last_day - r.first_day + 1 AS days,
     coalesce(
         (
-            SELECT coalesce(f.reason, f.outcome)
-            FROM fetches AS f
-            JOIN targets AS t ON t.id = f.target_id
+            SELECT CASE
+                WHEN f.outcome IN ('stored', 'confirmed') THEN 'not_in_answers'
+                ELSE coalesce(f.reason, f.outcome)
+            END
+            FROM targets AS t
+            JOIN fetches AS f ON f.target_id = t.id
+            LEFT JOIN snapshots AS s ON s.id = f.snapshot_id
             WHERE t.clip_id = r.clip_id
                 AND t.region = r.region
-                AND f.outcome NOT IN ('stored', 'confirmed')
-                AND f.slot_at >= r.first_day * 86400
-                AND f.slot_at < (r.last_day + 2) * 86400
-            ORDER BY f.slot_at DESC
+                AND f.outcome IS NOT NULL
+                AND coalesce(s.step_seconds, 0) <= 86400
+                AND f.slot_at >= (r.first_day + 1) * 86400
+                AND f.slot_at < (r.last_day + 1 + coalesce(f.period_days, 7)) * 86400
+            ORDER BY CASE WHEN f.outcome IN ('stored', 'confirmed') THEN 0 ELSE 1 END, f.slot_at DESC
             LIMIT 1
         ),
         'not_in_answers'
@@ -194,10 +228,12 @@ SELECT
 FROM runs AS r
 WHERE r.last_day >= r.first_day;
 
+-- A target that was not asked yet, or only skipped, is new. Answers grow stale when their newest day
+-- stops advancing: more than three days before the answer, or three points where these are further
+-- apart (a weekly window always ends days before it is asked).
 CREATE VIEW freshness AS
 WITH target_facts AS (
     SELECT
-        t.id,
         t.clip_id,
         t.region,
         t.period,
@@ -209,19 +245,17 @@ WITH target_facts AS (
             ORDER BY f.slot_at DESC
             LIMIT 1
         ) AS last_outcome,
-        (SELECT max(s.last_fetched_at) FROM snapshots AS s WHERE s.target_id = t.id) AS last_success,
-        (
-            SELECT max(p.time)
-            FROM trend_points AS p
-            WHERE p.snapshot_id = (
-                SELECT s.id
-                FROM snapshots AS s
-                WHERE s.target_id = t.id
-                ORDER BY s.last_fetched_at DESC, s.id DESC
-                LIMIT 1
-            )
-        ) AS newest_time
+        s.last_fetched_at AS last_success,
+        CASE WHEN s.step_seconds > 86400 THEN s.step_seconds / 86400 ELSE 1 END AS step_days,
+        (SELECT max(p.time) FROM trend_points AS p WHERE p.snapshot_id = s.id) AS newest_time
     FROM targets AS t
+    LEFT JOIN snapshots AS s ON s.id = (
+        SELECT n.id
+        FROM snapshots AS n
+        WHERE n.target_id = t.id
+        ORDER BY n.last_fetched_at DESC, n.id DESC
+        LIMIT 1
+    )
     WHERE t.removed_at IS NULL
 )
 SELECT
@@ -236,7 +270,7 @@ SELECT
         WHEN t.last_outcome IS NULL THEN 'new'
         WHEN t.last_outcome IN ('failed', 'rejected') THEN 'failing'
         WHEN t.last_outcome = 'no_data' THEN 'no_data'
-        WHEN t.last_success / 86400 - t.newest_time / 86400 > 3 THEN 'stale'
+        WHEN t.last_success / 86400 - t.newest_time / 86400 > 3 * t.step_days THEN 'stale'
         WHEN extract(epoch FROM now()) - t.last_success > 2 * t.interval_seconds THEN 'late'
         ELSE 'fresh'
     END AS state

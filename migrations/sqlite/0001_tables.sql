@@ -84,7 +84,7 @@ CREATE TABLE snapshots (
     extra              TEXT CHECK (extra IS NULL OR json_valid(extra))
 );
 
-CREATE INDEX snapshots_by_target ON snapshots (target_id, period_days, last_fetched_at);
+CREATE INDEX snapshots_by_target ON snapshots (target_id, last_fetched_at, id);
 
 CREATE TABLE fetches (
     id          INTEGER PRIMARY KEY,
