@@ -4,6 +4,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::args::Command;
+use crate::config;
 
 /// Starts the logs. `RUST_LOG` chooses what is told, as everywhere in Rust.
 pub(super) fn start(command: &Command) {

@@ -20,10 +20,6 @@ impl Output {
         Self { json }
     }
 
-    pub(super) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// Prints a result: as one JSON document, or as `text` makes it for people.
     pub(super) fn result<T: Serialize>(
         self,

@@ -272,6 +272,12 @@ fn first_file() -> Result<Option<(PathBuf, String)>, Problems> {
     Ok(None)
 }
 
+/// What the logs shall tell, in the words of `RUST_LOG`; empty when nobody said.
+#[allow(clippy::disallowed_methods, reason = "this module reads the environment")]
+pub fn log_filter() -> String {
+    std::env::var("RUST_LOG").unwrap_or_default()
+}
+
 fn read_text(path: &Path) -> Result<String, Problem> {
     source::read_text(
         path,

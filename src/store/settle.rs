@@ -323,7 +323,7 @@ async fn update_fetches(
     plan: &[Plan<'_>],
     stored: &HashMap<i64, i64>,
 ) -> Result<(), StoreError> {
-    let rows: Vec<(i64, &str, Option<&str>, Option<i64>, i64)> = plan
+    let rows: Vec<_> = plan
         .iter()
         .filter_map(|p| {
             let (outcome, reason) = p.settled()?;
