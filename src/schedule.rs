@@ -11,40 +11,22 @@
 //! croner draws that line elsewhere (it lets `0 2,14 * * *` run twice or not at all), so here it
 //! walks the clock on the wall, and this module finds the instants.
 
+mod parse;
+
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone};
-use chrono_tz::{GapInfo, TZ_VARIANTS, Tz};
+use chrono_tz::{GapInfo, Tz};
 use croner::Cron;
-use croner::errors::CronError;
-use croner::parser::{CronParser, Seconds, Year};
 
 use crate::clock::DAY;
-use crate::problem::nearest;
-
-/// The names that stand for an expression.
-const NAMES: [(&str, &str); 7] = [
-    ("@hourly", "0 * * * *"),
-    ("@daily", "0 0 * * *"),
-    ("@midnight", "0 0 * * *"),
-    ("@weekly", "0 0 * * 0"),
-    ("@monthly", "0 0 1 * *"),
-    ("@yearly", "0 0 1 1 *"),
-    ("@annually", "0 0 1 1 *"),
-];
-
-/// The fields of an expression, in its order.
-const FIELDS: [&str; 6] = [
-    "second",
-    "minute",
-    "hour",
-    "day of the month",
-    "month",
-    "day of the week",
-];
 
 /// How many slots are looked at to judge how often a schedule runs: a few months ...
 const FEWEST_LOOKED_AT: usize = 4;
 /// ... up to more than a week of hours.
 const MOST_LOOKED_AT: usize = 200;
+
+/// The interval of a schedule that has no two more slots before the end of the calendar: nobody
+/// is late by it, and it can be multiplied.
+const NO_INTERVAL: i64 = 1000 * 366 * DAY;
 
 /// Why a schedule cannot be used, in words for the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,11 +82,11 @@ impl Schedule {
     /// Reads a cron expression of five fields, or six with leading seconds, or a name such as
     /// `@daily`, meant in an IANA time zone. One that never comes (31 February) is an error.
     pub fn parse(expression: &str, zone: &str) -> Result<Self, ScheduleError> {
-        let cron = parse_cron(expression).map_err(|why| ScheduleError::Cron {
+        let cron = parse::cron(expression).map_err(|why| ScheduleError::Cron {
             expression: expression.to_owned(),
             why,
         })?;
-        let zone = parse_zone(zone)?;
+        let zone = parse::zone(zone)?;
         if cron
             .find_next_occurrence(&NaiveDateTime::default(), false)
             .is_err()
@@ -167,8 +149,7 @@ impl Schedule {
     pub fn interval_seconds(&self, now: i64) -> i64 {
         let slots = self.coming(now, 8);
         let waits = slots.iter().zip(slots.iter().skip(1)).map(|(a, b)| b - a);
-        // A schedule without two more slots before the end of time is never late.
-        waits.max().unwrap_or(i64::MAX)
+        waits.max().unwrap_or(NO_INTERVAL)
     }
 
     /// How many slots a day has, on the average of the days after `now`.
@@ -225,82 +206,6 @@ impl Schedule {
 
 fn unix(at: DateTime<Tz>) -> i64 {
     at.timestamp()
-}
-
-fn parse_zone(zone: &str) -> Result<Tz, ScheduleError> {
-    zone.parse().map_err(|_| {
-        let city = |name: &&'static str| {
-            let city = name.rsplit('/').next().unwrap_or(name);
-            city.replace('_', " ").eq_ignore_ascii_case(zone)
-        };
-        let names = || TZ_VARIANTS.iter().map(|tz| tz.name());
-        ScheduleError::Zone {
-            zone: zone.to_owned(),
-            nearest: names().find(city).or_else(|| nearest(zone, names())),
-        }
-    })
-}
-
-fn parse_cron(expression: &str) -> Result<Cron, String> {
-    let written = expression.trim();
-    if written.is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    let expanded = match NAMES.iter().find(|(name, _)| written.eq_ignore_ascii_case(name)) {
-        Some((_, meaning)) => meaning,
-        None if written.starts_with('@') => return Err("there is no such name".to_owned()),
-        None => written,
-    };
-    let mut fields: Vec<&str> = expanded.split_whitespace().collect();
-    match fields.len() {
-        5 => fields.insert(0, "0"),
-        6 => {}
-        n => return Err(format!("it has {n} fields, not five or six")),
-    }
-    parser(&fields)
-        .parse(&fields.join(" "))
-        .map_err(|whole| blame(&fields, &whole))
-        .and_then(|cron| no_empty_parts(&fields).map(|()| cron))
-}
-
-/// croner joins two restricted day fields with OR, and looks only at a bare `*`; in the classic
-/// cron any field that begins with `*`, such as `*/2`, is joined with AND.
-fn parser(fields: &[&str]) -> CronParser {
-    let starts_with_star = |i: usize| fields.get(i).is_some_and(|f| f.starts_with('*'));
-    CronParser::builder()
-        .seconds(Seconds::Required)
-        .year(Year::Disallowed)
-        .dom_and_dow(starts_with_star(3) || starts_with_star(5))
-        .build()
-}
-
-/// croner takes `6,` for `6`, and `,` for never.
-fn no_empty_parts(fields: &[&str]) -> Result<(), String> {
-    let empty = fields.iter().find(|f| f.split(',').any(str::is_empty));
-    empty.map_or(Ok(()), |f| Err(format!("the list \"{f}\" has an empty part")))
-}
-
-/// Says which field is wrong, which croner does not: each is tried alone.
-fn blame(fields: &[&str], whole: &CronError) -> String {
-    for (i, (name, field)) in FIELDS.iter().zip(fields).enumerate() {
-        let mut alone = ["*"; 6];
-        if let Some(place) = alone.get_mut(i) {
-            *place = field;
-        }
-        if let Err(error) = parser(&alone).parse(&alone.join(" ")) {
-            return format!("the {name} is \"{field}\": {}", plain(&error));
-        }
-    }
-    plain(whole)
-}
-
-/// croner's message without the name of its kind.
-fn plain(error: &CronError) -> String {
-    match error {
-        CronError::InvalidPattern(why) | CronError::ComponentError(why) => why.clone(),
-        CronError::IllegalCharacters(_) => "it has a character that cannot stand there".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -99,7 +99,11 @@ fn read(path: &Path, guarded: Guarded) -> Result<Option<ApiKey>, Problem> {
         Err(error) => return Err(unreadable(error)),
     };
     // Of the opened file, not of the path, which may be another file by then.
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(unreadable(ErrorKind::IsADirectory.into()));
+    }
+    let mode = metadata.permissions().mode();
     if guarded == Guarded::ByMode && mode & 0o077 != 0 {
         let problem = Problem::new(format!(
             "others than the owner can get at the API key (mode {:03o})",

@@ -4,6 +4,7 @@
 
 mod key;
 mod reader;
+mod unknown;
 mod values;
 
 use std::net::SocketAddr;
@@ -48,6 +49,11 @@ const FILE_VARIABLE: &str = "SOUNDWATCH_CONFIG";
 const KEY_VARIABLE: &str = "SOUNDWATCH__API__KEY";
 /// Where the configuration file is looked for when nobody names it.
 const FILES: [&str; 2] = ["config.toml", "/etc/soundwatch/config.toml"];
+
+/// The variable that sets a key.
+fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
 
 /// Everything that can be set. Paths are absolute, or relative to nothing that changes.
 #[derive(Clone, Debug)]

@@ -268,6 +268,16 @@ fn a_key_file_for_others_is_refused_with_the_command_that_repairs_it(#[case] mod
     assert!(!error.contains("hunter2"));
 }
 
+#[test]
+fn a_directory_is_no_key_file_and_is_not_to_be_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = key::find(None, Some(dir.path()), None).unwrap_err().to_string();
+    assert!(
+        error.contains("is a directory") && !error.contains("chmod"),
+        "{error}"
+    );
+}
+
 #[rstest]
 #[case::empty(" \n")]
 #[case::two_lines("hunter2\nhunter2")]

@@ -245,9 +245,9 @@ fn a_schedule_of_more_than_once_a_day_is_a_warning() {
 }
 
 #[test]
-fn a_hundred_thousand_sounds_are_read_with_the_line_of_a_repetition() {
+fn many_sounds_are_read_with_the_line_of_a_repetition() {
     let mut text = String::new();
-    for i in 0..100_000_u64 {
+    for i in 0..20_000_u64 {
         writeln!(
             text,
             "[[sounds]]\nclip = \"{}\"\nschedule = \"{} 6 * * *\"",
@@ -256,13 +256,13 @@ fn a_hundred_thousand_sounds_are_read_with_the_line_of_a_repetition() {
         )
         .unwrap();
     }
-    assert_eq!(parsed(&text).unwrap().targets.len(), 100_000);
-    text.push_str("[[sounds]]\nclip = \"6000000000000050000\"\n");
+    assert_eq!(parsed(&text).unwrap().targets.len(), 20_000);
+    text.push_str("[[sounds]]\nclip = \"6000000000000010000\"\n");
     let found = problems(&text);
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("watchlist.toml:300002:8:"), "{}", found[0]);
+    assert!(found[0].starts_with("watchlist.toml:60002:8:"), "{}", found[0]);
     assert!(
-        found[0].contains("line 150002 asks for it already"),
+        found[0].contains("line 30002 asks for it already"),
         "{}",
         found[0]
     );
