@@ -2,15 +2,17 @@
 //! order of the data's way; each depends only on what stands above it. See `ARCHITECTURE.md`.
 
 pub mod clock;
-pub mod model;
 pub mod problem;
+
 pub mod source;
+
+pub mod model;
 
 pub mod config;
 
-pub mod watchlist;
-
 pub mod schedule;
+
+pub mod watchlist;
 
 pub mod store;
 

@@ -191,8 +191,8 @@ fn settings(read: &mut Reader<'_>) -> Config {
         api: Api {
             base_url: read.base_url("api.base_url"),
             key_file: read.optional_path("api.key_file"),
-            requests_per_second: read.number("api.requests_per_second", 0.001..=1000.0),
-            max_in_flight: read.whole("api.max_in_flight", 1..=1000),
+            requests_per_second: read.number("api.requests_per_second", 0.001..=1_000_000.0),
+            max_in_flight: read.whole("api.max_in_flight", 1..=1_000),
             timeout: read.duration("api.timeout", second..=second * 600),
             attempts: read.whole("api.attempts", 1..=20),
             pause: read.duration("api.pause", second..=days(30)),

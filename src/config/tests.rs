@@ -118,7 +118,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
 #[case::capitals("[api]\nAttempts = 3\n", "did you mean attempts?")]
 #[case::another_section("[api]\ndaily_credits = 3\n", "did you mean budget.daily_credits?")]
 #[case::a_number_in_quotes("[api]\nattempts = \"3\"\n", "\"3\" is not possible")]
-#[case::a_negative_rate("[api]\nrequests_per_second = -1\n", "write a number from 0.001 to 1000")]
+#[case::a_negative_rate("[api]\nrequests_per_second = -1\n", "write a number from 0.001 to 1000000")]
 #[case::a_rate_that_is_none("[api]\nrequests_per_second = nan\n", "NaN is not possible")]
 #[case::a_duration_without_unit("[api]\ntimeout = \"30\"\n", "\"30\" is not a duration: time unit needed")]
 #[case::a_duration_too_long("[api]\ntimeout = \"1h\"\n", "write a duration from \"1s\" to \"10m\"")]
