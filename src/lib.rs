@@ -6,3 +6,4 @@ pub mod model;
 pub mod problem;
 
 pub mod api;
+pub mod simulator;
