@@ -22,4 +22,6 @@ pub mod collect;
 
 pub mod service;
 
+pub mod simulator;
+
 pub mod cli;
