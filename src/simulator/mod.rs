@@ -8,6 +8,7 @@ mod counts;
 mod dice;
 mod faults;
 mod server;
+mod spoil;
 mod window;
 mod words;
 pub mod world;
