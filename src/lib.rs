@@ -18,6 +18,8 @@ pub mod store;
 
 pub mod api;
 
+pub mod spool;
+
 pub mod collect;
 
 pub mod service;

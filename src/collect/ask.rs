@@ -8,13 +8,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::fetch::Ended;
-use super::{Collector, Cut, Stop, Tally};
+use super::spooled::Answer;
+use super::{Collector, Cut, PassError, Stop, Tally};
 use crate::model::Claim;
+use crate::spool::Slot;
 use crate::store::StoreError;
 use crate::store::claim::Claimed;
 use crate::store::due::Due;
 use crate::store::pauses::Pause;
-use crate::store::settle::Settlement;
 
 impl Collector {
     /// Asks for all of these slots and settles the answers. `None` when all were asked.
@@ -23,7 +24,7 @@ impl Collector {
         page: Vec<Due>,
         stop: &Stop,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, StoreError> {
+    ) -> Result<Option<Cut>, PassError> {
         let (answers, inbox) = mpsc::channel(self.limits.max_in_flight);
         let asking = self.asking(page.into(), stop, answers, tally);
         let settling = self.settling(inbox, tally);
@@ -32,61 +33,90 @@ impl Collector {
         asked
     }
 
+    /// Asks until nothing is left to ask or something forbids it. Whatever happens, the requests that
+    /// are under way end and their answers are handed on: they are paid for.
     async fn asking(
         &self,
         mut queue: VecDeque<Due>,
         stop: &Stop,
-        answers: mpsc::Sender<Settlement>,
+        answers: mpsc::Sender<Answer>,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, StoreError> {
+    ) -> Result<Option<Cut>, PassError> {
         let mut in_flight = FuturesUnordered::new();
-        let mut cut: Option<Cut> = None;
+        let mut end: Option<Result<Cut, PassError>> = None;
         loop {
-            if stop.requested() && cut.is_none() {
-                cut = Some(Cut::Stopped);
+            if stop.requested() && end.is_none() {
+                end = Some(Ok(Cut::Stopped));
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
-            let may_claim = cut.is_none() && !queue.is_empty() && free > 0 && !answers.is_closed();
+            let may_claim = end.is_none() && !tally.is_broken() && !queue.is_empty() && free > 0;
             if in_flight.is_empty() && !may_claim {
-                return Ok(cut);
+                return end.transpose();
             }
             tokio::select! {
                 // Answers first: a claim then serves all places that have become free.
                 biased;
                 Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
-                    if let Ended::Refused { reason, target_id } = ended? {
-                        cut = Some(Cut::Paused(self.pause_key(reason, target_id).await?));
+                    if let Some(because) = self.after(ended).await {
+                        end = end.or(Some(because));
                     }
                 }
                 () = self.pace.ready(), if may_claim => {
                     let places = 1 + self.pace.try_more(free.min(queue.len()) - 1);
-                    match self.claim_next(&mut queue, places).await? {
-                        Claimed::Yes(claims) => {
-                            for claim in claims {
-                                in_flight.push(self.fetch(claim, &answers, stop, tally));
-                            }
+                    match self.claim_next(&mut queue, places).await {
+                        Ok((claims, because)) => {
+                            let fetches = claims.into_iter();
+                            in_flight.extend(fetches.map(|(claim, slot)| self.fetch(claim, slot, &answers, stop, tally)));
+                            end = because.map(Ok);
                         }
-                        Claimed::OverBudget => cut = Some(Cut::Budget),
-                        Claimed::Paused => cut = Some(Cut::Paused(self.store.pause_of(&self.key_fingerprint).await?)),
+                        Err(error) => end = Some(Err(error)),
                     }
                 }
             }
         }
     }
 
-    /// Claims the next slots. What the budget does not pay for goes back to the front of the queue.
-    async fn claim_next(&self, queue: &mut VecDeque<Due>, places: usize) -> Result<Claimed, StoreError> {
-        let mut next: Vec<Due> = queue.drain(..places.min(queue.len())).collect();
+    /// What the end of a fetch means for the pass, if anything.
+    async fn after(&self, ended: Result<Ended, StoreError>) -> Option<Result<Cut, PassError>> {
+        match ended {
+            Ok(Ended::Refused { reason, target_id }) => {
+                let paused = self.pause_key(reason, target_id).await;
+                Some(paused.map(Cut::Paused).map_err(PassError::from))
+            }
+            Ok(Ended::Answered | Ended::Unanswered) => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// Claims the next slots, with room for each answer, or says why none may be claimed. What was
+    /// not asked stays due.
+    async fn claim_next(
+        &self,
+        queue: &mut VecDeque<Due>,
+        places: usize,
+    ) -> Result<(Vec<(Claim, Slot)>, Option<Cut>), PassError> {
+        let next: Vec<Due> = queue.drain(..places.min(queue.len())).collect();
+        self.claim(&next, false).await
+    }
+
+    async fn claim(&self, due: &[Due], probe: bool) -> Result<(Vec<(Claim, Slot)>, Option<Cut>), PassError> {
+        let slots: Result<Vec<Slot>, _> = due.iter().map(|_| self.spool.reserve()).collect();
+        let mut slots = slots.map_err(|error| self.no_room(error))?;
         let claimed = self
             .store
-            .claim(self.claimer(), &next, false, self.clock.now())
+            .claim(self.claimer(), due, probe, self.clock.now())
             .await?;
-        if !matches!(claimed, Claimed::Yes(_)) {
-            while let Some(due) = next.pop() {
-                queue.push_front(due);
-            }
-        }
-        Ok(claimed)
+        let (claims, cut) = match claimed {
+            Claimed::Yes(claims) => (claims, None),
+            Claimed::OverBudget => (Vec::new(), Some(Cut::Budget)),
+            Claimed::Paused => (
+                Vec::new(),
+                Some(Cut::Paused(self.store.pause_of(&self.key_fingerprint).await?)),
+            ),
+        };
+        let unused = slots.split_off(claims.len().min(slots.len()));
+        unused.into_iter().for_each(|slot| self.spool.release(slot));
+        Ok((claims.into_iter().zip(slots).collect(), cut))
     }
 
     /// Tries out with one request whether a pause may end, on another target than the one that was
@@ -96,29 +126,21 @@ impl Collector {
         page: &[Due],
         pause: &Pause,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, StoreError> {
+    ) -> Result<Option<Cut>, PassError> {
         let other = page
             .iter()
             .find(|due| Some(due.target_id) != pause.target_id)
             .or(page.first());
         let Some(due) = other else { return Ok(None) };
-        let claimed = self
-            .store
-            .claim(self.claimer(), std::slice::from_ref(due), true, self.clock.now())
-            .await?;
-        let claim: Claim = match claimed {
-            Claimed::OverBudget => return Ok(Some(Cut::Budget)),
-            Claimed::Paused => return Ok(Some(Cut::Paused(Some(pause.clone())))),
-            Claimed::Yes(claims) => match claims.into_iter().next() {
-                Some(claim) => claim,
-                // Another worker has it, and finds out.
-                None => return Ok(Some(Cut::Paused(Some(pause.clone())))),
-            },
+        let (claims, cut) = self.claim(std::slice::from_ref(due), true).await?;
+        let Some((claim, slot)) = claims.into_iter().next() else {
+            // Without a claim another worker has it, and finds out.
+            return Ok(Some(cut.unwrap_or(Cut::Paused(Some(pause.clone())))));
         };
         let (_unused, never) = Stop::new();
         let (answers, inbox) = mpsc::channel(1);
         let asking = async {
-            let ended = self.fetch(claim, &answers, &never, tally).await;
+            let ended = self.fetch(claim, slot, &answers, &never, tally).await;
             drop(answers);
             ended
         };

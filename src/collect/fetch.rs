@@ -6,12 +6,14 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 
 use super::settle::settlement;
+use super::spooled::Answer;
 use super::{Collector, Stop, Tally};
 use crate::api::Verdict;
 use crate::model::{Claim, Reason};
+use crate::spool::Slot;
 use crate::store::StoreError;
 use crate::store::pauses::Pause;
-use crate::store::settle::{End, Settlement};
+use crate::store::settle::End;
 
 /// The longest `Retry-After` that is waited for; beyond it the key is paused.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -32,7 +34,8 @@ impl Collector {
     pub(super) async fn fetch(
         &self,
         mut claim: Claim,
-        answers: &mpsc::Sender<Settlement>,
+        slot: Slot,
+        answers: &mpsc::Sender<Answer>,
         stop: &Stop,
         tally: &Tally<'_>,
     ) -> Result<Ended, StoreError> {
@@ -71,11 +74,14 @@ impl Collector {
             let mut settlement = settlement(&claim, received, self.limits.budget, self.clock.now(), last);
             let Some((reason, after)) = retry.filter(|_| !last) else {
                 // A closed channel means that the settling half has failed, and says why.
-                let _ = answers.send(settlement).await;
+                let _ = answers.send(Answer { settlement, slot }).await;
                 return Ok(ended);
             };
             settlement.end = End::Retrying;
-            self.settle_one(&settlement, tally).await?;
+            if let Err(error) = self.settle_batch(std::slice::from_ref(&settlement), tally).await {
+                self.keep(vec![Answer { settlement, slot }]);
+                return Err(error);
+            }
             let wait = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
             if !self.wait_to_retry(wait, after, stop).await {
                 return Ok(Ended::Unanswered);

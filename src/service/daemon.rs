@@ -9,7 +9,7 @@ use super::signals::{Signals, reload};
 use super::watched::Watched;
 use super::{ServiceError, Session};
 use crate::clock::{Clock, DAY, rfc3339};
-use crate::collect::{Cut, Report, Stop, Wanted};
+use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
 use crate::store::StoreError;
@@ -95,7 +95,7 @@ impl Daemon {
         }
     }
 
-    async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), StoreError> {
+    async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), PassError> {
         let collector = &self.session.collector;
         if backwards || now >= self.last_sign + SIGN_OF_LIFE {
             collector.store.heartbeat(&collector.worker, now).await?;
@@ -110,7 +110,7 @@ impl Daemon {
     }
 
     /// One pass, with signs of life beside it: a long pass must not look like a dead worker.
-    async fn pass(&mut self, stop: &Stop) -> Result<Report, StoreError> {
+    async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {
         let collector = &self.session.collector;
         let alive = async {
             loop {

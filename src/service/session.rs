@@ -1,6 +1,7 @@
 //! A session: what `run` and `collect` open before they make passes.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use super::{Lock, ServiceError};
 use crate::api::pace::Pace;
@@ -10,6 +11,7 @@ use crate::collect::targets::{Changes, sync};
 use crate::collect::{Collector, Limits};
 use crate::config::{ApiKey, Config};
 use crate::problem::{Problem, Problems};
+use crate::spool::Spool;
 use crate::store::workers::Worker;
 use crate::store::{Missing, Store, sqlite_file};
 use crate::watchlist::{self, Watchlist};
@@ -46,6 +48,8 @@ impl Session {
             limits: limits(config),
             worker,
             key_fingerprint: key.fingerprint(),
+            spool: spool(config)?,
+            stranded: Mutex::default(),
         };
         Ok(Self {
             collector,
@@ -81,6 +85,18 @@ pub fn read_watchlist(config: &Config) -> Result<Option<Watchlist>, Problems> {
         tracing::warn!("{warning}");
     }
     Ok(Some(watchlist))
+}
+
+fn spool(config: &Config) -> Result<Spool, ServiceError> {
+    let folder = config.state.dir.join("spool");
+    Spool::open(&folder).map_err(|error| {
+        let problem = Problem::new(format!(
+            "cannot use the spool folder {}: {error}",
+            folder.display()
+        ))
+        .help("set state.dir to a folder that this user can write to");
+        ServiceError::Problems(problem.into())
+    })
 }
 
 fn client(config: &Config, key: &ApiKey, clock: Clock) -> Result<Client, ServiceError> {

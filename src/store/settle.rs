@@ -4,7 +4,7 @@ mod rows;
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Tx, budget, execute, json_rows, rows};
 use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
@@ -26,7 +26,7 @@ pub struct Settlement {
 }
 
 /// What is known of one request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(
     missing_docs,
     reason = "named as the columns of the table attempts, which docs/sql.md explains"
@@ -355,6 +355,17 @@ async fn update_fetches(
 }
 
 impl Store {
+    /// Whether an attempt's answer is in the database already.
+    pub async fn is_answered(&self, attempt_id: i64) -> Result<bool, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT id FROM attempts WHERE id = $1 AND state = 'answered'",
+            attempt_id
+        )?;
+        Ok(!rows.is_empty())
+    }
+
     /// Ends a fetch whose attempts are all settled and of which no further one may be made.
     pub async fn give_up(&self, fetch_id: i64, reason: Reason, now: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
