@@ -135,7 +135,7 @@ impl Slot {
             Err(rustix::io::Errno::OPNOTSUPP) => self.file.write_all_at(&vec![0; room], 0)?,
             other => other?,
         }
-        self.file.sync_all()
+        Ok(())
     }
 
     /// Keeps a record until it is cleared. When this fails the slot must not be used again: what a

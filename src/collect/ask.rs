@@ -13,9 +13,19 @@ use super::{Collector, Cut, PassError, Stop, Tally};
 use crate::model::Claim;
 use crate::spool::Slot;
 use crate::store::StoreError;
-use crate::store::claim::Claimed;
+use crate::store::claim;
 use crate::store::due::Due;
 use crate::store::pauses::Pause;
+
+/// What came of claiming.
+struct Claimed {
+    /// Ours, each with room for its answer.
+    claims: Vec<(Claim, Slot)>,
+    /// Not tried, because the pace did not let them through.
+    later: Vec<Due>,
+    /// Why nothing more may be claimed.
+    cut: Option<Cut>,
+}
 
 impl Collector {
     /// Asks for all of these slots and settles the answers. `None` when all were asked.
@@ -43,35 +53,36 @@ impl Collector {
         tally: &Tally<'_>,
     ) -> Result<Option<Cut>, PassError> {
         let mut in_flight = FuturesUnordered::new();
+        // At most one: answers are read while the database writes the next claims.
+        let mut claiming = FuturesUnordered::new();
         let mut end: Option<Result<Cut, PassError>> = None;
         loop {
             if stop.requested() && end.is_none() {
                 end = Some(Ok(Cut::Stopped));
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
-            let may_claim = end.is_none() && !tally.is_broken() && !queue.is_empty() && free > 0;
-            if in_flight.is_empty() && !may_claim {
+            let open = end.is_none() && !tally.is_broken() && !queue.is_empty();
+            if open && free > 0 && claiming.is_empty() {
+                claiming.push(self.claim_next(queue.drain(..free.min(queue.len())).collect()));
+            }
+            if in_flight.is_empty() && claiming.is_empty() {
                 return end.transpose();
             }
             tokio::select! {
-                // Answers first: a claim then serves all places that have become free.
-                biased;
                 Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
                     if let Some(because) = self.after(ended).await {
                         end = end.or(Some(because));
                     }
                 }
-                () = self.pace.ready(), if may_claim => {
-                    let places = 1 + self.pace.try_more(free.min(queue.len()) - 1);
-                    match self.claim_next(&mut queue, places).await {
-                        Ok((claims, because)) => {
-                            let fetches = claims.into_iter();
-                            in_flight.extend(fetches.map(|(claim, slot)| self.fetch(claim, slot, &answers, stop, tally)));
-                            end = because.map(Ok);
-                        }
-                        Err(error) => end = Some(Err(error)),
+                Some(claimed) = claiming.next(), if !claiming.is_empty() => match claimed {
+                    Ok(claimed) => {
+                        let fetches = claimed.claims.into_iter();
+                        in_flight.extend(fetches.map(|(claim, slot)| self.fetch(claim, slot, &answers, stop, tally)));
+                        claimed.later.into_iter().rev().for_each(|due| queue.push_front(due));
+                        end = end.or(claimed.cut.map(Ok));
                     }
-                }
+                    Err(error) => end = end.or(Some(Err(error))),
+                },
             }
         }
     }
@@ -88,35 +99,40 @@ impl Collector {
         }
     }
 
-    /// Claims the next slots, with room for each answer, or says why none may be claimed. What was
-    /// not asked stays due.
-    async fn claim_next(
-        &self,
-        queue: &mut VecDeque<Due>,
-        places: usize,
-    ) -> Result<(Vec<(Claim, Slot)>, Option<Cut>), PassError> {
-        let next: Vec<Due> = queue.drain(..places.min(queue.len())).collect();
-        self.claim(&next, false).await
+    /// Claims as many of these slots as the pace lets through now.
+    async fn claim_next(&self, mut due: Vec<Due>) -> Result<Claimed, PassError> {
+        self.pace.ready().await;
+        let later = due.split_off(1 + self.pace.try_more(due.len().saturating_sub(1)));
+        Ok(Claimed {
+            later,
+            ..self.claim(&due, false).await?
+        })
     }
 
-    async fn claim(&self, due: &[Due], probe: bool) -> Result<(Vec<(Claim, Slot)>, Option<Cut>), PassError> {
+    /// Claims these slots, with room for each answer, or says why none may be claimed. What is not
+    /// claimed stays due.
+    async fn claim(&self, due: &[Due], probe: bool) -> Result<Claimed, PassError> {
         let slots: Result<Vec<Slot>, _> = due.iter().map(|_| self.spool.reserve()).collect();
         let mut slots = slots.map_err(|error| self.no_room(error))?;
-        let claimed = self
+        let (claims, cut) = match self
             .store
             .claim(self.claimer(), due, probe, self.clock.now())
-            .await?;
-        let (claims, cut) = match claimed {
-            Claimed::Yes(claims) => (claims, None),
-            Claimed::OverBudget => (Vec::new(), Some(Cut::Budget)),
-            Claimed::Paused => (
+            .await?
+        {
+            claim::Claimed::Yes(claims) => (claims, None),
+            claim::Claimed::OverBudget => (Vec::new(), Some(Cut::Budget)),
+            claim::Claimed::Paused => (
                 Vec::new(),
                 Some(Cut::Paused(self.store.pause_of(&self.key_fingerprint).await?)),
             ),
         };
         let unused = slots.split_off(claims.len().min(slots.len()));
         unused.into_iter().for_each(|slot| self.spool.release(slot));
-        Ok((claims.into_iter().zip(slots).collect(), cut))
+        Ok(Claimed {
+            claims: claims.into_iter().zip(slots).collect(),
+            later: Vec::new(),
+            cut,
+        })
     }
 
     /// Tries out with one request whether a pause may end, on another target than the one that was
@@ -132,7 +148,7 @@ impl Collector {
             .find(|due| Some(due.target_id) != pause.target_id)
             .or(page.first());
         let Some(due) = other else { return Ok(None) };
-        let (claims, cut) = self.claim(std::slice::from_ref(due), true).await?;
+        let Claimed { claims, cut, .. } = self.claim(std::slice::from_ref(due), true).await?;
         let Some((claim, slot)) = claims.into_iter().next() else {
             // Without a claim another worker has it, and finds out.
             return Ok(Some(cut.unwrap_or(Cut::Paused(Some(pause.clone())))));

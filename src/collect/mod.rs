@@ -8,6 +8,7 @@
 mod ask;
 mod content;
 mod fetch;
+mod pack;
 mod plan;
 mod settle;
 mod spooled;

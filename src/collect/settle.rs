@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use tokio::sync::mpsc;
 
-use super::spooled::{Answer, pack};
+use super::pack::pack;
+use super::spooled::Answer;
 use super::{Collector, Tally, content_hash};
 use crate::api::{Received, Verdict};
 use crate::config::Budget;
@@ -15,9 +16,6 @@ use crate::store::settle::{AttemptFacts, End, Settlement};
 
 /// Answers in one transaction.
 const BATCH: usize = 256;
-
-/// Of the zstd levels the one after which the size of such answers hardly falls.
-pub(super) const ZSTD_LEVEL: i32 = 3;
 
 impl Collector {
     /// Settles what comes until the sender is gone. When the database fails, this and whatever comes

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::settle::ZSTD_LEVEL;
 use super::{Collector, PassError, Tally, content_hash};
 use crate::api::{BODY_LIMIT, Verdict, wire};
 use crate::model::{Claim, Reason};
@@ -174,20 +173,10 @@ fn reread(facts: &Facts, bytes: &[u8]) -> Result<End, String> {
     }
 }
 
-/// Compresses the bytes of an answer.
-pub(super) fn pack(body: &[u8], size_bytes: i64) -> Payload {
-    // Compressing into memory does not fail; if it did, the bytes as they are would be readable too.
-    let packed = zstd::bulk::compress(body, ZSTD_LEVEL).unwrap_or_else(|_| body.to_vec());
-    Payload {
-        hash: Sha256::digest(body).into(),
-        body: packed,
-        size_bytes,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::pack::pack;
     use crate::model::{Ask, AttemptState, Region, Window};
 
     fn settlement(end: End, body: Option<&[u8]>) -> Settlement {
