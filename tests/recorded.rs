@@ -66,7 +66,9 @@ async fn every_fact_of_the_sound_is_found_and_null_is_null(
     ];
     row(&ledger, "sounds", &columns).await;
     assert!(sound["music_url"].is_null(), "the test sees a NULL");
-    let seen = ledger.value("SELECT first_seen_at, last_seen_at FROM sounds").await;
+    let seen = ledger
+        .value("SELECT first_seen_at, last_seen_at FROM sounds")
+        .await;
     assert_eq!(seen, format!("{NOW} {NOW}"));
     ledger.end().await;
 }
@@ -95,7 +97,8 @@ async fn every_fact_of_the_snapshot_is_found_and_null_is_null(
         ("extra", &Value::Null),
     ];
     row(&ledger, "snapshots", &columns).await;
-    let facts = "SELECT period_days, step_seconds, confirmations, first_fetched_at, last_fetched_at FROM snapshots";
+    let facts =
+        "SELECT period_days, step_seconds, confirmations, first_fetched_at, last_fetched_at FROM snapshots";
     assert_eq!(ledger.value(facts).await, format!("7 86400 0 {NOW} {NOW}"));
     ledger.end().await;
 }
@@ -115,7 +118,9 @@ async fn every_row_of_every_list_is_found_in_its_order(
         .iter()
         .map(|p| format!("{} {}", p["time"], p["value"]))
         .collect();
-    let found = ledger.rows("SELECT time, value FROM trend_points ORDER BY time").await;
+    let found = ledger
+        .rows("SELECT time, value FROM trend_points ORDER BY time")
+        .await;
     assert_eq!(found, expected);
 
     for (key, info, table, names) in [
@@ -137,7 +142,10 @@ async fn every_row_of_every_list_is_found_in_its_order(
         assert_eq!(ledger.rows(&sql).await, expected);
     }
 
-    for (key, table) in [("audience_ages", "age_scores"), ("related_items", "related_items")] {
+    for (key, table) in [
+        ("audience_ages", "age_scores"),
+        ("related_items", "related_items"),
+    ] {
         assert!(sound[key].is_null());
         assert_eq!(ledger.value(&format!("SELECT count(*) FROM {table}")).await, "0");
     }
@@ -162,7 +170,11 @@ async fn the_payload_is_kept_byte_for_byte(#[values(Backend::Sqlite, Backend::Po
     let size = ledger.value("SELECT size_bytes, received_at FROM payloads").await;
     assert_eq!(size, format!("{} {NOW}", RECORDED.len()));
     let attempt = "SELECT state, http_status, api_code, message, request_id, credits, error FROM attempts";
-    let said = (shown(&json["code"]), shown(&json["message"]), shown(&json["requestId"]));
+    let said = (
+        shown(&json["code"]),
+        shown(&json["message"]),
+        shown(&json["requestId"]),
+    );
     assert_eq!(
         ledger.value(attempt).await,
         format!("answered 200 {} {} {} 2 -", said.0, said.1, said.2)

@@ -40,53 +40,52 @@ impl Collector {
         tally: &Tally<'_>,
     ) -> Result<Option<Cut>, StoreError> {
         let mut in_flight = FuturesUnordered::new();
+        let mut claiming = FuturesUnordered::new(); // one at most
         let mut cut: Option<Cut> = None;
+        let mut failed: Option<StoreError> = None;
         loop {
             if stop.requested() && cut.is_none() {
                 cut = Some(Cut::Stopped);
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
-            let may_claim = cut.is_none() && !queue.is_empty() && free > 0 && !answers.is_closed();
-            if in_flight.is_empty() && !may_claim {
-                return Ok(cut);
+            let goes_on = cut.is_none() && failed.is_none() && !answers.is_closed();
+            let may_claim = goes_on && claiming.is_empty() && !queue.is_empty() && free > 0;
+            if in_flight.is_empty() && claiming.is_empty() && !may_claim {
+                return failed.map_or(Ok(cut), Err);
             }
+            // No branch waits for the database: a fetch that is not polled meanwhile may be within
+            // a transaction, and both would wait for each other.
             tokio::select! {
                 // Answers first: a claim then serves all places that have become free.
                 biased;
-                Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
-                    if let Ended::Refused { reason, target_id } = ended? {
-                        cut = Some(Cut::Paused(self.pause_key(reason, target_id).await?));
+                Some(ended) = in_flight.next(), if !in_flight.is_empty() => match ended {
+                    Ok(Ended::Refused(pause)) => cut = Some(Cut::Paused(pause)),
+                    Ok(Ended::Answered | Ended::Unanswered) => {}
+                    // What is on its way was paid for: it ends first.
+                    Err(error) => failed = failed.or(Some(error)),
+                },
+                Some(claimed) = claiming.next(), if !claiming.is_empty() => match claimed {
+                    Ok(Claimed::Yes(claims)) => {
+                        for claim in claims {
+                            in_flight.push(self.fetch(claim, &answers, stop, tally));
+                        }
                     }
-                }
+                    Ok(Claimed::OverBudget) => cut = cut.or(Some(Cut::Budget)),
+                    Ok(Claimed::Paused(pause)) => cut = cut.or(Some(Cut::Paused(Some(pause)))),
+                    Err(error) => failed = failed.or(Some(error)),
+                },
                 () = self.pace.ready(), if may_claim => {
                     let places = 1 + self.pace.try_more(free.min(queue.len()) - 1);
-                    match self.claim_next(&mut queue, places).await? {
-                        Claimed::Yes(claims) => {
-                            for claim in claims {
-                                in_flight.push(self.fetch(claim, &answers, stop, tally));
-                            }
-                        }
-                        Claimed::OverBudget => cut = Some(Cut::Budget),
-                        Claimed::Paused => cut = Some(Cut::Paused(self.store.pause_of(&self.key_fingerprint).await?)),
-                    }
+                    let next: Vec<Due> = queue.drain(..places).collect();
+                    claiming.push(self.claim_next(next));
                 }
             }
         }
     }
 
-    /// Claims the next slots. What the budget does not pay for goes back to the front of the queue.
-    async fn claim_next(&self, queue: &mut VecDeque<Due>, places: usize) -> Result<Claimed, StoreError> {
-        let mut next: Vec<Due> = queue.drain(..places.min(queue.len())).collect();
-        let claimed = self
-            .store
-            .claim(self.claimer(), &next, false, self.clock.now())
-            .await?;
-        if !matches!(claimed, Claimed::Yes(_)) {
-            while let Some(due) = next.pop() {
-                queue.push_front(due);
-            }
-        }
-        Ok(claimed)
+    async fn claim_next(&self, next: Vec<Due>) -> Result<Claimed, StoreError> {
+        let now = self.clock.now();
+        self.store.claim(self.claimer(), &next, false, now).await
     }
 
     /// Tries out with one request whether a pause may end, on another target than the one that was
@@ -108,7 +107,7 @@ impl Collector {
             .await?;
         let claim: Claim = match claimed {
             Claimed::OverBudget => return Ok(Some(Cut::Budget)),
-            Claimed::Paused => return Ok(Some(Cut::Paused(Some(pause.clone())))),
+            Claimed::Paused(pause) => return Ok(Some(Cut::Paused(Some(pause)))),
             Claimed::Yes(claims) => match claims.into_iter().next() {
                 Some(claim) => claim,
                 // Another worker has it, and finds out.
@@ -131,9 +130,7 @@ impl Collector {
                 Ok(None)
             }
             Ended::Unanswered => Ok(Some(Cut::Paused(Some(pause.clone())))),
-            Ended::Refused { reason, target_id } => {
-                Ok(Some(Cut::Paused(self.pause_key(reason, target_id).await?)))
-            }
+            Ended::Refused(pause) => Ok(Some(Cut::Paused(pause))),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Query;
 use axum::http::Response;
 use axum::routing::get;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -32,13 +32,20 @@ pub struct Call {
     pub of_all: usize,
 }
 
+/// Where a connection breaks after the request has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Breaks {
+    BeforeTheHead,
+    InTheBody,
+}
+
 /// What a request gets.
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
-    /// The connection breaks in the middle of the body.
-    pub cut: bool,
+    /// Where the connection breaks.
+    pub breaks: Option<Breaks>,
     /// The reply waits for a permit.
     pub held: Option<Arc<Semaphore>>,
 }
@@ -49,7 +56,7 @@ impl Reply {
             status,
             headers: Vec::new(),
             body: body.into(),
-            cut: false,
+            breaks: None,
             held: None,
         }
     }
@@ -73,8 +80,8 @@ impl Reply {
         self
     }
 
-    pub fn cut(mut self) -> Self {
-        self.cut = true;
+    pub fn breaking(mut self, at: Breaks) -> Self {
+        self.breaks = Some(at);
         self
     }
 
@@ -171,12 +178,19 @@ async fn respond(reply: Reply) -> Response<Body> {
         response = response.header(*name, value);
     }
     let mut body = reply.body;
-    if !reply.cut {
+    let Some(breaks) = reply.breaks else {
         return response.body(Body::from(body)).unwrap();
-    }
+    };
     response = response.header("content-length", body.len());
     body.truncate(body.len() / 2);
-    let broken = io::Error::from(io::ErrorKind::BrokenPipe);
-    let pieces: [Result<Bytes, io::Error>; 2] = [Ok(body.into()), Err(broken)];
-    response.body(Body::from_stream(stream::iter(pieces))).unwrap()
+    let half: Result<Bytes, io::Error> = Ok(body.into());
+    let broken = async move {
+        if breaks == Breaks::InTheBody {
+            // The server sends what it has when it has to wait for more.
+            tokio::task::yield_now().await;
+        }
+        Err(io::Error::from(io::ErrorKind::BrokenPipe))
+    };
+    let pieces = stream::iter([half]).chain(stream::once(broken));
+    response.body(Body::from_stream(pieces)).unwrap()
 }
