@@ -12,7 +12,6 @@ use super::spooled::Answer;
 use super::{Collector, Cut, PassError, Stop, Tally};
 use crate::model::Claim;
 use crate::spool::Slot;
-use crate::store::StoreError;
 use crate::store::claim;
 use crate::store::due::Due;
 use crate::store::pauses::Pause;
@@ -63,17 +62,19 @@ impl Collector {
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
             let open = end.is_none() && !tally.is_broken() && !queue.is_empty();
             if open && free > 0 && claiming.is_empty() {
-                claiming.push(self.claim_next(queue.drain(..free.min(queue.len())).collect()));
+                claiming.push(self.claim_next(queue.drain(..free.min(queue.len())).collect(), stop));
             }
             if in_flight.is_empty() && claiming.is_empty() {
                 return end.transpose();
             }
+            // No branch waits for the database: a fetch that is not polled meanwhile may be within a
+            // transaction, and both would wait for each other.
             tokio::select! {
-                Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
-                    if let Some(because) = self.after(ended).await {
-                        end = end.or(Some(because));
-                    }
-                }
+                Some(ended) = in_flight.next(), if !in_flight.is_empty() => match ended {
+                    Ok(Ended::Refused(pause)) => end = end.or(Some(Ok(Cut::Paused(pause)))),
+                    Ok(Ended::Answered | Ended::Unanswered) => {}
+                    Err(error) => end = end.or(Some(Err(PassError::Store(error)))),
+                },
                 Some(claimed) = claiming.next(), if !claiming.is_empty() => match claimed {
                     Ok(claimed) => {
                         let fetches = claimed.claims.into_iter();
@@ -87,21 +88,13 @@ impl Collector {
         }
     }
 
-    /// What the end of a fetch means for the pass, if anything.
-    async fn after(&self, ended: Result<Ended, StoreError>) -> Option<Result<Cut, PassError>> {
-        match ended {
-            Ok(Ended::Refused { reason, target_id }) => {
-                let paused = self.pause_key(reason, target_id).await;
-                Some(paused.map(Cut::Paused).map_err(PassError::from))
-            }
-            Ok(Ended::Answered | Ended::Unanswered) => None,
-            Err(error) => Some(Err(error.into())),
-        }
-    }
-
     /// Claims as many of these slots as the pace lets through now.
-    async fn claim_next(&self, mut due: Vec<Due>) -> Result<Claimed, PassError> {
-        self.pace.ready().await;
+    async fn claim_next(&self, mut due: Vec<Due>, stop: &Stop) -> Result<Claimed, PassError> {
+        let mut stop = stop.clone();
+        tokio::select! {
+            () = self.pace.ready() => {}
+            () = stop.wait() => return Ok(Claimed { claims: Vec::new(), later: due, cut: Some(Cut::Stopped) }),
+        }
         let later = due.split_off(1 + self.pace.try_more(due.len().saturating_sub(1)));
         Ok(Claimed {
             later,
@@ -121,10 +114,7 @@ impl Collector {
         {
             claim::Claimed::Yes(claims) => (claims, None),
             claim::Claimed::OverBudget => (Vec::new(), Some(Cut::Budget)),
-            claim::Claimed::Paused => (
-                Vec::new(),
-                Some(Cut::Paused(self.store.pause_of(&self.key_fingerprint).await?)),
-            ),
+            claim::Claimed::Paused(pause) => (Vec::new(), Some(Cut::Paused(Some(pause)))),
         };
         let unused = slots.split_off(claims.len().min(slots.len()));
         unused.into_iter().for_each(|slot| self.spool.release(slot));
@@ -169,9 +159,7 @@ impl Collector {
                 Ok(None)
             }
             Ended::Unanswered => Ok(Some(Cut::Paused(Some(pause.clone())))),
-            Ended::Refused { reason, target_id } => {
-                Ok(Some(Cut::Paused(self.pause_key(reason, target_id).await?)))
-            }
+            Ended::Refused(pause) => Ok(Some(Cut::Paused(pause))),
         }
     }
 }

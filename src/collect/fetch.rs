@@ -12,8 +12,8 @@ use crate::api::Verdict;
 use crate::model::{Claim, Reason};
 use crate::spool::Slot;
 use crate::store::StoreError;
+use crate::store::claim::Retry;
 use crate::store::pauses::Pause;
-use crate::store::settle::End;
 
 /// The longest `Retry-After` that is waited for; beyond it the key is paused.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -25,8 +25,33 @@ pub(super) enum Ended {
     Answered,
     /// It did not.
     Unanswered,
-    /// Nothing more is to be asked with this key.
-    Refused { reason: Reason, target_id: i64 },
+    /// Nothing more is to be asked with this key: it is paused.
+    Refused(Option<Pause>),
+}
+
+/// What follows an answer, as far as its verdict tells.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Another attempt, after a wait if one is named.
+    Again(Reason, Option<Duration>),
+    /// Nothing more with this key.
+    Refused(Reason),
+    /// The fetch is at its end.
+    End,
+}
+
+impl Next {
+    fn after(verdict: &Verdict) -> Self {
+        match *verdict {
+            Verdict::Refused(reason) => Self::Refused(reason),
+            Verdict::Retry {
+                reason,
+                after: Some(after),
+            } if after > LONGEST_WAIT => Self::Refused(reason),
+            Verdict::Retry { reason, after } => Self::Again(reason, after),
+            _ => Self::End,
+        }
+    }
 }
 
 impl Collector {
@@ -47,37 +72,37 @@ impl Collector {
             .build();
         loop {
             let received = self.client.ask(&claim.ask).await;
-            let ended = match received.verdict {
-                Verdict::Refused(reason) => Ended::Refused {
-                    reason,
-                    target_id: claim.target_id,
-                },
-                Verdict::Retry {
-                    reason: Reason::RateLimited,
-                    after: Some(after),
-                } if after > LONGEST_WAIT => Ended::Refused {
-                    reason: Reason::RateLimited,
-                    target_id: claim.target_id,
-                },
-                Verdict::Retry { .. } => Ended::Unanswered,
-                _ => Ended::Answered,
-            };
-            let retry = match received.verdict {
-                Verdict::Retry { reason, after } if ended == Ended::Unanswered => Some((reason, after)),
-                _ => None,
-            };
-            match retry {
-                Some((Reason::RateLimited, after)) => self.pace.refused(after.unwrap_or_default()),
+            let next = Next::after(&received.verdict);
+            match next {
+                Next::Again(Reason::RateLimited, after) => self.pace.refused(after.unwrap_or_default()),
+                Next::Again(_, Some(after)) => self.pace.pause_for(after),
                 _ => self.pace.accepted(),
             }
-            let last = claim.n >= self.limits.attempts || retry.is_none();
-            let mut settlement = settlement(&claim, received, self.limits.budget, self.clock.now(), last);
-            let Some((reason, after)) = retry.filter(|_| !last) else {
+            let paused = match next {
+                // First of all, so that no one else goes on asking.
+                Next::Refused(reason) => Some(self.pause_key(reason, claim.target_id).await),
+                _ => None,
+            };
+            let again = match next {
+                Next::Again(reason, after) if claim.n < self.limits.attempts => Some((reason, after)),
+                _ => None,
+            };
+            let settlement = settlement(
+                &claim,
+                received,
+                self.limits.budget,
+                self.clock.now(),
+                again.is_none(),
+            );
+            let Some((reason, after)) = again else {
                 // A closed channel means that the settling half has failed, and says why.
                 let _ = answers.send(Answer { settlement, slot }).await;
-                return Ok(ended);
+                return match (paused, next) {
+                    (Some(pause), _) => pause.map(Ended::Refused),
+                    (None, Next::Again(..)) => Ok(Ended::Unanswered),
+                    (None, _) => Ok(Ended::Answered),
+                };
             };
-            settlement.end = End::Retrying;
             if let Err(error) = self.settle_batch(std::slice::from_ref(&settlement), tally).await {
                 self.keep(vec![Answer { settlement, slot }]);
                 return Err(error);
@@ -86,21 +111,18 @@ impl Collector {
             if !self.wait_to_retry(wait, after, stop).await {
                 return Ok(Ended::Unanswered);
             }
-            claim = match self
-                .store
-                .claim_retry(self.claimer(), &claim, self.clock.now())
-                .await?
-            {
-                Ok(next) => next,
-                Err(forbidden) => {
-                    let reason = if forbidden == Reason::Budget {
-                        Reason::Budget
-                    } else {
-                        reason
-                    };
+            let now = self.clock.now();
+            claim = match self.store.claim_retry(self.claimer(), &claim, now).await? {
+                Retry::Yes(next) => next,
+                Retry::OverBudget => {
+                    self.give_up(&claim, Reason::Budget, tally).await?;
+                    return Ok(Ended::Unanswered);
+                }
+                Retry::Paused => {
                     self.give_up(&claim, reason, tally).await?;
                     return Ok(Ended::Unanswered);
                 }
+                Retry::NotOurs => return Ok(Ended::Unanswered),
             };
         }
     }
@@ -113,7 +135,7 @@ impl Collector {
             if after.is_none() {
                 self.clock.sleep(wait).await;
             }
-            // After a 429 the whole key is paused, here too.
+            // When the API asks to be left alone, all requests wait, this one too.
             self.pace.ready().await;
         };
         tokio::select! {

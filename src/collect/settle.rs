@@ -111,7 +111,7 @@ impl Collector {
         tally: &Tally<'_>,
     ) -> Result<(), StoreError> {
         self.store
-            .give_up(claim.fetch_id, reason, self.clock.now())
+            .give_up(&self.worker.id, claim.fetch_id, reason, self.clock.now())
             .await?;
         tally.settled(Outcome::Failed, 1);
         Ok(())

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::due::{Due, GroupSlot};
+use super::pauses::Pause;
 use super::workers::SILENT_AFTER;
 use super::{Store, StoreError, Tx, budget, execute, json_rows, pauses, rows};
 use crate::config::Budget;
@@ -28,7 +29,20 @@ pub enum Claimed {
     /// The budget pays for no further request.
     OverBudget,
     /// The key is paused.
+    Paused(Pause),
+}
+
+/// What came of claiming another attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The claim of the next attempt.
+    Yes(Claim),
+    /// The budget pays for no further request.
+    OverBudget,
+    /// The key is paused.
     Paused,
+    /// Another worker took us for dead, and the fetch over.
+    NotOurs,
 }
 
 #[derive(Serialize)]
@@ -49,7 +63,7 @@ impl Store {
         if let Some(pause) = pauses::pause_of(&mut tx, who.key_fingerprint).await?
             && !(probe && pause.until <= now)
         {
-            return Ok(Claimed::Paused);
+            return Ok(Claimed::Paused(pause));
         }
         let affordable = usize::try_from(spent.requests_left(who.budget)).unwrap_or(usize::MAX);
         if affordable == 0 {
@@ -79,35 +93,37 @@ impl Store {
         Ok(Claimed::Yes(claims.collect()))
     }
 
-    /// Reserves a further attempt for a fetch that is still ours; `None` when it is not.
-    pub async fn claim_retry(
-        &self,
-        who: Claimer<'_>,
-        claim: &Claim,
-        now: i64,
-    ) -> Result<Result<Claim, Reason>, StoreError> {
+    /// Reserves a further attempt for a fetch that is still ours.
+    pub async fn claim_retry(&self, who: Claimer<'_>, claim: &Claim, now: i64) -> Result<Retry, StoreError> {
         let mut tx = self.begin().await?;
         let spent = budget::lock(&mut tx, now).await?;
         if pauses::pause_of(&mut tx, who.key_fingerprint).await?.is_some() {
-            return Ok(Err(Reason::Paused));
+            return Ok(Retry::Paused);
         }
         if spent.requests_left(who.budget) == 0 {
-            return Ok(Err(Reason::Budget));
+            return Ok(Retry::OverBudget);
         }
-        let attempts = reserve(&mut tx, who.budget, &[(claim.fetch_id,)], now).await?;
+        let kept = execute!(
+            &mut tx,
+            "UPDATE fetches SET worker_id = $2 WHERE id = $1 AND worker_id = $2 AND outcome IS NULL",
+            claim.fetch_id,
+            who.worker
+        )?;
+        let attempts = match kept {
+            0 => Vec::new(),
+            _ => reserve(&mut tx, who.budget, &[(claim.fetch_id,)], now).await?,
+        };
+        let Some((_, attempt_id, n)) = attempts.first() else {
+            return Ok(Retry::NotOurs);
+        };
+        let next = Claim {
+            attempt_id: *attempt_id,
+            n: *n,
+            sent_at: now,
+            ..claim.clone()
+        };
         tx.commit().await?;
-        match attempts.first() {
-            Some((_, attempt_id, n)) => Ok(Ok(Claim {
-                attempt_id: *attempt_id,
-                n: *n,
-                sent_at: now,
-                ..claim.clone()
-            })),
-            None => Err(StoreError::Unreadable(format!(
-                "fetch {} is gone",
-                claim.fetch_id
-            ))),
-        }
+        Ok(Retry::Yes(next))
     }
 
     /// Records slots that are not asked, with the reason. Rows that are somebody's, or settled, stay.

@@ -380,13 +380,23 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Ends a fetch whose attempts are all settled and of which no further one may be made.
-    pub async fn give_up(&self, fetch_id: i64, reason: Reason, now: i64) -> Result<(), StoreError> {
+    /// Ends a fetch of this worker whose attempts are all settled and of which no further one may
+    /// be made.
+    pub async fn give_up(
+        &self,
+        worker: &str,
+        fetch_id: i64,
+        reason: Reason,
+        now: i64,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         execute!(
             &mut tx,
-            "UPDATE fetches SET outcome = 'failed', reason = $2, settled_at = $3 WHERE id = $1 AND outcome IS NULL",
+            "UPDATE fetches
+            SET outcome = 'failed', reason = $3, settled_at = $4
+            WHERE id = $1 AND worker_id = $2 AND outcome IS NULL",
             fetch_id,
+            worker,
             reason.as_str(),
             now
         )?;

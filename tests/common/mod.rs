@@ -12,6 +12,8 @@
     reason = "a helper that can't do its work fails the test that called it"
 )]
 
+pub mod api;
+pub mod ledger;
 pub mod postgres;
 
 use std::path::{Path, PathBuf};
