@@ -53,8 +53,8 @@ impl<'a> Reader<'a> {
         }
         let variables = known.keys().cloned().collect();
         let parsed = file.map(|(path, text)| {
-            let source = Source::new(path, text);
-            let (table, broken) = source.toml();
+            let mut source = Source::new(path, text);
+            let (table, broken) = source.toml(0..text.len());
             // What a broken line did not say would be told as missing: enough to repair at once.
             if broken.is_empty() {
                 problems.extend(unknown_keys(&source, &table));

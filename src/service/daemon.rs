@@ -29,10 +29,10 @@ pub async fn run(
     let signals = Signals::listen()?;
     let hangup = reload()?;
     let key = config.api_key()?;
-    let watchlist = read_watchlist(&config)?;
+    // The watchlist comes after what stays: the memory that reading it takes can then be given back.
     let session = Session::open(&config, &key, clock).await?;
-    if let Some(watchlist) = &watchlist {
-        let changes = session.sync(watchlist).await?;
+    if let Some(watchlist) = read_watchlist(&config)? {
+        let changes = session.sync(&watchlist).await?;
         tracing::info!(?changes, "the targets follow the watchlist");
     }
     let watched = config.watchlist.path.clone().map(Watched::new);
