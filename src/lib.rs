@@ -20,4 +20,6 @@ pub mod collect;
 
 pub mod service;
 
+pub mod simulator;
+
 pub mod cli;

@@ -35,6 +35,9 @@ impl FromStr for ClipId {
 pub struct Region([u8; 2]);
 
 impl Region {
+    /// The API's default.
+    pub const US: Self = Self(*b"US");
+
     /// The two letters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("??")
