@@ -41,11 +41,17 @@ pub(super) enum Command {
         #[arg(value_name = "CLIP_ID")]
         clips: Vec<String>,
     },
+    /// Show how things stand: freshness, last outcomes, budget, who collects, what is paused
+    ///
+    /// Needs the database only, not the API key.
+    Status,
     /// Look after the database
     Db {
         #[command(subcommand)]
         action: DbAction,
     },
+    /// Pretend to be the API, to rehearse a configuration for no credits
+    Simulate(super::simulate::Options),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

@@ -8,6 +8,8 @@ mod logs;
 mod output;
 mod progress;
 mod run;
+mod simulate;
+mod status;
 
 use std::process::ExitCode;
 
@@ -38,7 +40,9 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
     match &args.command {
         Command::Run => run::run(&load(args)?, || load(args)).await,
         Command::Collect { all, clips } => collect::run(&load(args)?, *all, clips, *output).await,
+        Command::Status => status::run(&load(args)?, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
+        Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
     }

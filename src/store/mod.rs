@@ -13,6 +13,7 @@ pub mod migrate;
 pub mod pauses;
 pub mod reports;
 pub mod settle;
+pub mod status;
 pub mod targets;
 pub mod workers;
 
