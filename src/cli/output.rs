@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
@@ -78,7 +78,10 @@ const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().f
 /// A table with these headings; the columns whose number is in `right` hold numbers.
 pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(STYLE).set_header(headings);
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(headings);
     for (number, column) in table.column_iter_mut().enumerate() {
         if right.contains(&number) {
             column.set_cell_alignment(CellAlignment::Right);
