@@ -66,6 +66,13 @@ mod tests {
             "05-01",
             "05-10",
         );
-        insta::assert_snapshot!(chart, @"");
+        insta::assert_snapshot!(chart, @"
+         1.0 ┤      █
+             │      █ █
+         0.5 ┤    █ █ █ █ ▂
+             │▁ █ █ █ █ █ █ ▃ ▃ ▃
+             └────────────────────
+              05-01          05-10
+        ");
     }
 }

@@ -40,6 +40,7 @@ impl Collector {
         tally: &Tally<'_>,
     ) -> Result<Option<Cut>, StoreError> {
         let mut in_flight = FuturesUnordered::new();
+        let mut stopping = stop.clone();
         let mut cut: Option<Cut> = None;
         loop {
             if stop.requested() && cut.is_none() {
@@ -58,6 +59,8 @@ impl Collector {
                         cut = Some(Cut::Paused(self.pause_key(reason, target_id).await?));
                     }
                 }
+                // The pace may be an hour's pause: nobody who stops waits for that.
+                () = stopping.wait(), if may_claim => {}
                 () = self.pace.ready(), if may_claim => {
                     let places = 1 + self.pace.try_more(free.min(queue.len()) - 1);
                     match self.claim_next(&mut queue, places).await? {

@@ -13,6 +13,7 @@
 )]
 
 pub mod postgres;
+pub mod program;
 
 use std::path::{Path, PathBuf};
 
