@@ -83,8 +83,8 @@ fn a_demo_that_is_stopped_ends_with_what_it_has() {
     let demo = place.start("demo --days 1000");
     let config = "--config soundwatch-demo/config.toml";
     until("some days are over", || {
-        let status = place.run(&format!("{config} status"));
-        status.stdout.contains(" stored")
+        let status = place.run(&format!("{config} status --json"));
+        status.code == 0 && status.json()["targets"]["worst_first"][0]["newest_day"].is_string()
     });
     let ended = demo.stop(Signal::INT).expect_code(3);
     assert!(ended.stdout.contains("days lived through"), "{ended}");
