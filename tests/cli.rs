@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Backend;
 use common::program::{Place, simulator, until};
 use rstest::rstest;
 use rustix::process::Signal;
@@ -113,16 +114,18 @@ fn a_refused_key_stops_with_4_and_status_says_what_to_do() {
 }
 
 #[test]
-fn status_needs_no_key_but_a_database() {
-    let simulator = simulator("");
-    let place = Place::asking(&simulator, WATCHLIST);
-    let missing = place.run("status").expect_code(1);
-    assert!(
-        missing.stderr.contains("there is no database at"),
-        "{}",
-        missing.stderr
-    );
+fn status_without_a_database_says_how_to_make_it() {
+    let missing = Place::empty().run("status").expect_code(1);
+    assert!(missing.stderr.contains("there is no database at"), "{missing}");
+    assert!(missing.stderr.contains("soundwatch db migrate"), "{missing}");
+}
 
+#[rstest]
+#[tokio::test]
+async fn status_needs_no_key(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let database = backend.fresh().await;
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, WATCHLIST).with_setting("SOUNDWATCH__DATABASE__URL", &database.url);
     place.run("collect").expect_code(0);
     let place = place.with_setting("SOUNDWATCH__API__KEY", "");
     let status = place.run("status --json").expect_code(0).json();
