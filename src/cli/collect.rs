@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::model::Outcome;
 use crate::problem::{Problem, Problems};
 use crate::service::signals::Signals;
-use crate::service::{Holder, Lock, ServiceError, Session, read_watchlist};
+use crate::service::{Holder, Lock, Session, read_watchlist};
 use crate::store::reports::FetchResult;
 use crate::store::{Missing, Store, sqlite_file};
 use crate::watchlist::clip_id;
@@ -107,11 +107,11 @@ async fn pass(session: &Session, forced: &Forced, stop: Stop) -> Result<Collecte
         _ => Wanted::Forced(hand_over(&collector.store, forced).await?),
     };
     let progress = Progress::new();
-    let report = collector.pass(wanted, &stop, &|event| progress.show(event)).await;
+    let report = session.pass(wanted, &stop, &|event| progress.show(event)).await;
     progress.end();
     let worker = &collector.worker;
     let targets = collector.store.settled_by(&worker.id, worker.started_at).await?;
-    Ok(Collected::new(targets, report.map_err(ServiceError::from)?.cut))
+    Ok(Collected::new(targets, report?.cut))
 }
 
 /// Enters the slots of the current minute, and gives it.

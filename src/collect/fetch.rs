@@ -159,20 +159,18 @@ impl Collector {
             reason = reason.as_str(),
             until = crate::clock::rfc3339(until),
             "the API refuses the key: nothing more is asked. {}",
-            advice(reason)
+            advice(reason.as_str())
         );
         self.store.pause_of(&self.key_fingerprint).await
     }
 }
 
-/// What a person does about a key that is refused.
-fn advice(reason: Reason) -> &'static str {
+/// What a person does about a key that is refused for this reason (a word of [`Reason`]).
+pub fn advice(reason: &str) -> &'static str {
     match reason {
-        Reason::Unauthorized => "Put the right key in place (api.key_file), then reload.",
-        Reason::OutOfCredits => "Buy credits; asking goes on by itself.",
-        Reason::Forbidden => {
-            "See at the API's vendor what the key may do and its quota; asking goes on by itself."
-        }
+        "unauthorized" => "Put the right key in place (api.key_file), then reload.",
+        "out_of_credits" => "Buy credits; asking goes on by itself.",
+        "forbidden" => "See at the API's vendor what the key may do and its quota; asking goes on by itself.",
         _ => "Asking goes on by itself.",
     }
 }

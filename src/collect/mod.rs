@@ -36,6 +36,7 @@ use crate::store::workers::Worker;
 use crate::store::{Store, StoreError};
 
 pub use content::content_hash;
+pub use fetch::advice;
 
 /// Slots read at once: bounds the memory of a pass over any number of targets.
 const PAGE: i64 = 10_000;

@@ -89,7 +89,7 @@ impl Collector {
             if let Some(reason) = reason {
                 tracing::warn!(
                     target = %settlement.claim.ask,
-                    slot = settlement.claim.slot_at,
+                    slot = crate::clock::rfc3339(settlement.claim.slot_at),
                     outcome = outcome.as_str(),
                     reason = reason.as_str(),
                     http_status = attempt.http_status,

@@ -4,7 +4,7 @@
 use tokio::signal::unix::Signal;
 
 use super::heartbeat::Heartbeat;
-use super::session::{limits, read_watchlist};
+use super::session::{SIGN_OF_LIFE, limits, read_watchlist};
 use super::signals::{Signals, reload};
 use super::watched::Watched;
 use super::{ServiceError, Session};
@@ -13,9 +13,6 @@ use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
 use crate::store::StoreError;
-
-/// Seconds between two signs of life of a worker.
-const SIGN_OF_LIFE: i64 = 5;
 
 /// After an error of the database, so many seconds pass before the next look.
 const AFTER_ERROR: i64 = 10;
@@ -109,25 +106,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// One pass, with signs of life beside it: a long pass must not look like a dead worker.
     async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {
-        let collector = &self.session.collector;
-        let alive = async {
-            loop {
-                tokio::time::sleep(std::time::Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
-                if let Err(error) = collector
-                    .store
-                    .heartbeat(&collector.worker, collector.clock.now())
-                    .await
-                {
-                    tracing::warn!(%error, "could not write a sign of life");
-                }
-            }
-        };
-        let report = tokio::select! {
-            report = collector.pass(Wanted::Due, stop, &|_| {}) => report?,
-            () = alive => return Ok(Report::default()),
-        };
+        let report = self.session.pass(Wanted::Due, stop, &|_| {}).await?;
         if report.settled() > 0 {
             let outcomes: Vec<String> = report
                 .outcomes

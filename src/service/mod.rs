@@ -12,7 +12,6 @@ pub use daemon::run;
 pub use lock::{Holder, Lock};
 pub use session::{Session, read_watchlist};
 
-use crate::collect::PassError;
 use crate::problem::Problems;
 use crate::store::StoreError;
 
@@ -25,9 +24,6 @@ pub enum ServiceError {
     /// The database failed.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// A pass could not go on.
-    #[error("{0}")]
-    Pass(#[from] PassError),
     /// Another process is collecting into the same SQLite file.
     #[error("{0} is already collecting into this database")]
     Locked(Holder),

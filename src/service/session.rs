@@ -1,20 +1,25 @@
 //! A session: what `run` and `collect` open before they make passes.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::{Lock, ServiceError};
 use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
 use crate::collect::targets::{Changes, sync};
-use crate::collect::{Collector, Limits};
+use crate::collect::{Collector, Limits, Observe, PassError, Report, Stop, Wanted};
 use crate::config::{ApiKey, Config};
 use crate::problem::{Problem, Problems};
 use crate::spool::Spool;
 use crate::store::workers::Worker;
 use crate::store::{Missing, Store, sqlite_file};
 use crate::watchlist::{self, Watchlist};
+
+/// Seconds between two signs of life of a worker.
+pub(super) const SIGN_OF_LIFE: i64 = 5;
 
 /// An open database, a client, and on SQLite the lock.
 pub struct Session {
@@ -65,6 +70,29 @@ impl Session {
             self.collector.clock.now(),
         )
         .await?)
+    }
+
+    /// Makes one pass, with signs of life beside it: after [`SILENT_AFTER`] seconds without one,
+    /// other workers would take a long pass for dead, and pay for its slots again.
+    ///
+    /// [`SILENT_AFTER`]: crate::store::workers::SILENT_AFTER
+    pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
+        tokio::select! {
+            report = self.collector.pass(wanted, stop, observe) => report,
+            never = self.signs_of_life() => match never {},
+        }
+    }
+
+    async fn signs_of_life(&self) -> Infallible {
+        let Collector {
+            store, worker, clock, ..
+        } = &self.collector;
+        loop {
+            tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
+            if let Err(error) = store.heartbeat(worker, clock.now()).await {
+                tracing::warn!(%error, "could not write a sign of life");
+            }
+        }
     }
 
     /// Takes the worker out and closes the database.
