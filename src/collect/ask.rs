@@ -105,14 +105,14 @@ impl Collector {
             .store
             .claim(self.claimer(), std::slice::from_ref(due), true, self.clock.now())
             .await?;
-        let claim: Claim = match claimed {
+        let claim: Option<Claim> = match claimed {
             Claimed::OverBudget => return Ok(Some(Cut::Budget)),
             Claimed::Paused(pause) => return Ok(Some(Cut::Paused(Some(pause)))),
-            Claimed::Yes(claims) => match claims.into_iter().next() {
-                Some(claim) => claim,
-                // Another worker has it, and finds out.
-                None => return Ok(Some(Cut::Paused(Some(pause.clone())))),
-            },
+            Claimed::Yes(claims) => claims.into_iter().next(),
+        };
+        let Some(claim) = claim else {
+            // Another worker has it, and finds out.
+            return self.still_paused().await;
         };
         let (_unused, never) = Stop::new();
         let (answers, inbox) = mpsc::channel(1);
@@ -129,8 +129,12 @@ impl Collector {
                 tracing::info!("the key works again: asking goes on");
                 Ok(None)
             }
-            Ended::Unanswered => Ok(Some(Cut::Paused(Some(pause.clone())))),
+            Ended::Unanswered => self.still_paused().await,
             Ended::Refused(pause) => Ok(Some(Cut::Paused(pause))),
         }
+    }
+    async fn still_paused(&self) -> Result<Option<Cut>, StoreError> {
+        let pause = self.store.pause_of(&self.key_fingerprint).await?;
+        Ok(pause.map(|pause| Cut::Paused(Some(pause))))
     }
 }
