@@ -31,7 +31,9 @@ fn with(pointer: &str, value: Value) -> impl Fn(&Call) -> Reply {
     let pointer = pointer.to_owned();
     move |call| {
         let mut body = answer(&call.clip, &call.region, &[0.5, 1.0]);
-        *body.pointer_mut(&pointer).unwrap() = value.clone();
+        if let Some(place) = body.pointer_mut(&pointer) {
+            *place = value.clone();
+        }
         Reply::json(&body)
     }
 }

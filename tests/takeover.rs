@@ -1,5 +1,11 @@
 //! What a process leaves behind is taken over, and what it may have been charged for stays counted.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that can't do its work fails the test that called it"
+)]
+
 #[allow(unused, reason = "every test file uses a part of it")]
 mod common;
 
