@@ -107,7 +107,7 @@ async fn pass(session: &Session, forced: &Forced, stop: Stop) -> Result<Collecte
         _ => Wanted::Forced(hand_over(&collector.store, forced).await?),
     };
     let progress = Progress::new();
-    let report = collector.pass(wanted, &stop, &|event| progress.show(event)).await;
+    let report = session.pass(wanted, &stop, &|event| progress.show(event)).await;
     progress.end();
     let worker = &collector.worker;
     let targets = collector.store.settled_by(&worker.id, worker.started_at).await?;

@@ -13,9 +13,7 @@ use crate::collect::{Cut, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
 use crate::store::StoreError;
-
-/// Seconds between two signs of life of a worker.
-const SIGN_OF_LIFE: i64 = 5;
+use crate::store::workers::SIGN_OF_LIFE_SECONDS;
 
 /// After an error of the database, so many seconds pass before the next look.
 const AFTER_ERROR: i64 = 10;
@@ -97,7 +95,7 @@ impl Daemon {
 
     async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), StoreError> {
         let collector = &self.session.collector;
-        if backwards || now >= self.last_sign + SIGN_OF_LIFE {
+        if backwards || now >= self.last_sign + SIGN_OF_LIFE_SECONDS {
             collector.store.heartbeat(&collector.worker, now).await?;
             self.last_sign = now;
         }
@@ -109,25 +107,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// One pass, with signs of life beside it: a long pass must not look like a dead worker.
     async fn pass(&mut self, stop: &Stop) -> Result<Report, StoreError> {
-        let collector = &self.session.collector;
-        let alive = async {
-            loop {
-                tokio::time::sleep(std::time::Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
-                if let Err(error) = collector
-                    .store
-                    .heartbeat(&collector.worker, collector.clock.now())
-                    .await
-                {
-                    tracing::warn!(%error, "could not write a sign of life");
-                }
-            }
-        };
-        let report = tokio::select! {
-            report = collector.pass(Wanted::Due, stop, &|_| {}) => report?,
-            () = alive => return Ok(Report::default()),
-        };
+        let report = self.session.pass(Wanted::Due, stop, &|_| {}).await?;
         if report.settled() > 0 {
             let outcomes: Vec<String> = report
                 .outcomes

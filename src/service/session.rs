@@ -1,17 +1,18 @@
 //! A session: what `run` and `collect` open before they make passes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Lock, ServiceError};
 use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
 use crate::collect::targets::{Changes, sync};
-use crate::collect::{Collector, Limits};
+use crate::collect::{Collector, Limits, Observe, Report, Stop, Wanted};
 use crate::config::{ApiKey, Config};
 use crate::problem::{Problem, Problems};
-use crate::store::workers::Worker;
-use crate::store::{Missing, Store, sqlite_file};
+use crate::store::workers::{SIGN_OF_LIFE_SECONDS, Worker};
+use crate::store::{Missing, Store, StoreError, sqlite_file};
 use crate::watchlist::{self, Watchlist};
 
 /// An open database, a client, and on SQLite the lock.
@@ -61,6 +62,32 @@ impl Session {
             self.collector.clock.now(),
         )
         .await?)
+    }
+
+    /// Makes one pass, with signs of life beside it: a long pass must not look like a dead worker.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pass(
+        &self,
+        wanted: Wanted,
+        stop: &Stop,
+        observe: Observe<'_>,
+    ) -> Result<Report, StoreError> {
+        let collector = &self.collector;
+        let alive = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE_SECONDS.unsigned_abs())).await;
+                let now = collector.clock.now();
+                if let Err(error) = collector.store.heartbeat(&collector.worker, now).await {
+                    tracing::warn!(%error, "could not write a sign of life");
+                }
+            }
+        };
+        tokio::select! {
+            report = collector.pass(wanted, stop, observe) => report,
+            never = alive => never,
+        }
     }
 
     /// Takes the worker out and closes the database.
