@@ -18,8 +18,12 @@ pub mod store;
 
 pub mod api;
 
+pub mod spool;
+
 pub mod collect;
 
 pub mod service;
+
+pub mod simulator;
 
 pub mod cli;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The API's key of a sound: 15 to 20 digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClipId(String);
 
@@ -31,10 +31,13 @@ impl FromStr for ClipId {
 }
 
 /// A market, by its ISO 3166 alpha-2 code in capitals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Region([u8; 2]);
 
 impl Region {
+    /// The API's default.
+    pub const US: Self = Self(*b"US");
+
     /// The two letters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("??")
@@ -55,7 +58,7 @@ impl FromStr for Region {
 }
 
 /// The days that one answer looks back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Window {
     /// A week.
     Days7,
@@ -214,7 +217,7 @@ impl FromStr for Outcome {
 }
 
 /// Why a fetch was not stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(
     missing_docs,
     reason = "the words are the documentation; docs/sql.md explains each"
@@ -275,7 +278,7 @@ impl Reason {
 }
 
 /// What is known of one HTTP request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttemptState {
     /// Under way: its credits are reserved.
     Sent,
@@ -430,7 +433,7 @@ pub struct Content {
 }
 
 /// One fetch that this worker has claimed, with its first attempt reserved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// `fetches.id`.
     pub fetch_id: i64,
@@ -449,7 +452,7 @@ pub struct Claim {
 }
 
 /// What one request asks for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ask {
     /// The sound.
     pub clip_id: ClipId,

@@ -1,6 +1,7 @@
 //! A TOML file that a person wrote: its text, its values with their places, its broken lines.
 
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
@@ -15,6 +16,8 @@ pub struct Source<'a> {
     file: &'a Path,
     text: &'a str,
     line_starts: Vec<usize>,
+    /// Where the piece begins from which offsets count.
+    base: usize,
 }
 
 impl<'a> Source<'a> {
@@ -25,6 +28,7 @@ impl<'a> Source<'a> {
             file,
             text,
             line_starts: std::iter::once(0).chain(newlines).collect(),
+            base: 0,
         }
     }
 
@@ -32,7 +36,7 @@ impl<'a> Source<'a> {
     pub fn place(&self, offset: usize) -> Place {
         let line = self.line(offset);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start..offset).unwrap_or("");
+        let before = self.text.get(start..self.base + offset).unwrap_or("");
         Place {
             file: self.file.to_path_buf(),
             position: Some((line, before.chars().count() + 1)),
@@ -41,12 +45,15 @@ impl<'a> Source<'a> {
 
     /// The line of the byte `offset`, from 1.
     pub fn line(&self, offset: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= offset)
+        self.line_starts
+            .partition_point(|start| *start <= self.base + offset)
     }
 
-    /// The values that could be read, and every line that is not TOML.
-    pub fn toml(&self) -> (DeTable<'a>, Vec<Problem>) {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
+    /// The values in a piece of the text that could be read, and every line that is not TOML. From
+    /// now on offsets count from the beginning of the piece.
+    pub fn toml(&mut self, piece: Range<usize>) -> (DeTable<'a>, Vec<Problem>) {
+        self.base = piece.start;
+        let (table, errors) = DeTable::parse_recoverable(self.text.get(piece).unwrap_or_default());
         let mut places: Vec<(usize, &str)> = errors
             .iter()
             .map(|error| (error.span().map_or(0, |span| span.start), error.message()))
@@ -112,7 +119,7 @@ mod tests {
     #[test]
     fn every_broken_line_is_told_with_its_place() {
         let text = "a = \nb = 1\nc = = 2\n";
-        let (table, problems) = Source::new(Path::new("f.toml"), text).toml();
+        let (table, problems) = Source::new(Path::new("f.toml"), text).toml(0..text.len());
         let places: Vec<_> = problems.iter().map(|p| p.to_string()).collect();
         assert_eq!(places.len(), 2, "{places:?}");
         assert!(places[0].starts_with("f.toml:1:"), "{places:?}");

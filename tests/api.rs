@@ -1,4 +1,11 @@
 //! The way to the API and back: what servers do, and what becomes of a request then.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests are tests too"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -1,9 +1,6 @@
 //! A key that is refused is left alone, and what was not asked meanwhile is asked afterwards.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a helper that can't do its work fails the test that called it"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 #[allow(unused, reason = "every test file uses a part of it")]
 mod common;

@@ -1,10 +1,6 @@
 //! Random lives of a ledger: whatever happens, in whatever order, the promises hold.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a helper that can't do its work fails the test that called it"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
 #[allow(unused, reason = "every test file uses a part of it")]
 mod common;

@@ -1,11 +1,11 @@
 //! A recorded answer of the API, collected into both databases: everything that it says is found
 //! by SQL. The walk over its JSON is the test's own.
-
 #![allow(
     clippy::unwrap_used,
-    reason = "a helper that can't do its work fails the test that called it"
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests too"
 )]
-
 #[allow(unused, reason = "every test file uses a part of it")]
 mod common;
 

@@ -1,10 +1,6 @@
 //! What a process leaves behind is taken over, and what it may have been charged for stays counted.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a helper that can't do its work fails the test that called it"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
 #[allow(unused, reason = "every test file uses a part of it")]
 mod common;

@@ -1,13 +1,13 @@
 //! The one function that sends a request to the paid API.
 
 use std::error::Error;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, Url, redirect};
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::settings::Settings;
 use super::{Received, Verdict, is_charged, retry_after, wire};
 use crate::clock::Clock;
 use crate::model::{Ask, AttemptState, Reason};
@@ -19,25 +19,10 @@ pub const BODY_LIMIT: usize = 4 << 20;
 /// What is kept of a larger body: enough to see what it was.
 pub const KEPT_OF_TOO_LARGE: usize = 64 << 10;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const WAIT_WITHOUT_RETRY_AFTER: Duration = Duration::from_secs(60);
-const PATH: &str = "/v1/tiktok/trending/music/detail";
 
 /// A shorter key is a toy of a test, and would be found by chance in any body.
 const SHORTEST_MASKED_KEY: usize = 6;
-
-/// Where and how to ask.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The API's address, without the path.
-    pub base_url: String,
-    /// The key; never shown, and sent nowhere but to `base_url`.
-    pub key: SecretString,
-    /// For a whole request, from connecting to the last byte.
-    pub timeout: Duration,
-    /// How many connections are worth keeping open.
-    pub max_in_flight: usize,
-}
 
 /// The way to the API.
 pub struct Client {
@@ -52,11 +37,11 @@ pub struct Client {
 impl Client {
     /// A client for these settings; nothing is sent yet.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, Problem> {
-        let url = detail_url(&settings.base_url)?;
+        let url = settings.detail_url()?;
         Ok(Self {
-            http: http_client(&settings, url.scheme() == "https")?,
+            http: settings.http_client(url.scheme() == "https")?,
             url,
-            authorization: authorization(&settings.key)?,
+            authorization: settings.authorization()?,
             key: settings.key,
             timeout: settings.timeout,
             clock,
@@ -271,72 +256,10 @@ impl Broken {
 }
 
 /// The cause of the cause: what stands above it only says that a request failed.
-fn deepest(error: &dyn Error) -> String {
+pub(super) fn deepest(error: &dyn Error) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
         deepest = source;
     }
     deepest.to_string()
-}
-
-fn http_client(settings: &Settings, https: bool) -> Result<reqwest::Client, Problem> {
-    // Whoever was first has installed the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // A connection attempt must end before the request does: what never connected is not charged.
-    let connect_timeout = CONNECT_TIMEOUT.min(settings.timeout * 9 / 10);
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("soundwatch/", env!("CARGO_PKG_VERSION")))
-        .default_headers(
-            [(ACCEPT, HeaderValue::from_static("application/json"))]
-                .into_iter()
-                .collect(),
-        )
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(connect_timeout)
-        .pool_max_idle_per_host(settings.max_in_flight);
-    if !https {
-        // Without TLS there is no need for CA files, which a small machine may not have.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|error| {
-        Problem::new(format!("HTTPS can't be used: {}", deepest(&error)))
-            .help("install the system's CA files: the package is mostly called ca-certificates")
-    })
-}
-
-/// The endpoint below `base_url`.
-fn detail_url(base_url: &str) -> Result<Url, Problem> {
-    let base = Url::parse(base_url).map_err(|e| Problem::new(format!("api.base_url is no URL: {e}")))?;
-    if !base.username().is_empty() || base.password().is_some() {
-        return Err(Problem::new("api.base_url holds a user name or a password")
-            .help("the API wants only its key, which has its own setting"));
-    }
-    if base.query().is_some() || base.fragment().is_some() {
-        return Err(Problem::new("api.base_url must end before any ? or #"));
-    }
-    if base.scheme() != "https" && !(base.scheme() == "http" && is_loopback(&base)) {
-        let message = format!("api.base_url is {base_url}: the key would travel unencrypted");
-        return Err(Problem::new(message).help("use https; plain http is only for this machine itself"));
-    }
-    let url = format!("{}{PATH}", base.as_str().trim_end_matches('/'));
-    Url::parse(&url).map_err(|e| Problem::new(format!("api.base_url is no URL: {e}")))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-fn authorization(key: &SecretString) -> Result<HeaderValue, Problem> {
-    let key = key.expose_secret();
-    if key.is_empty() {
-        return Err(Problem::new("the API key is empty"));
-    }
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-        .map_err(|_| Problem::new("the API key holds characters that can't be sent, e.g. a line break"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -7,14 +7,16 @@
 pub mod client;
 pub mod pace;
 mod retry_after;
+mod settings;
 pub mod wire;
 
 use std::time::Duration;
 
 use crate::model::{AttemptState, Content, Reason};
 
-pub use client::{BODY_LIMIT, Client, KEPT_OF_TOO_LARGE, Settings};
+pub use client::{BODY_LIMIT, Client, KEPT_OF_TOO_LARGE};
 pub use pace::Pace;
+pub use settings::Settings;
 
 /// What one request brought.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,9 @@ use clap::{Parser, Subcommand};
     name = "soundwatch",
     version,
     propagate_version = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 done, 1 failed, 2 usage, configuration or watchlist is wrong, 3 done in part, \
+                  4 stopped by budget, credits or key."
 )]
 pub(super) struct Args {
     /// The configuration [default: $SOUNDWATCH_CONFIG, ./config.toml or /etc/soundwatch/config.toml]
@@ -27,6 +29,11 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// See it work: the real collector on a simulated API, with no key, no network and no cost
+    ///
+    /// Lives through some weeks in seconds and ends with what was collected, a chart and a query to
+    /// try. The database and a configuration to go on with stay in DIR.
+    Demo(super::demo::Options),
     /// Run the daemon: follow the watchlist, collect whatever is due, until stopped
     Run,
     /// Make one pass over what is due, with progress, then end
@@ -41,11 +48,22 @@ pub(super) enum Command {
         #[arg(value_name = "CLIP_ID")]
         clips: Vec<String>,
     },
+    /// Tell everything that is wrong with configuration, watchlist, key and database, at once
+    ///
+    /// Sends no request and changes nothing. Exit status: 0 all is well; 2 something in what you
+    /// wrote is wrong; 1 only the database is away.
+    Check,
+    /// Show how things stand: freshness, last outcomes, budget, who collects, what is paused
+    ///
+    /// Needs the database only, not the API key.
+    Status,
     /// Look after the database
     Db {
         #[command(subcommand)]
         action: DbAction,
     },
+    /// Pretend to be the API, to rehearse a configuration for no credits
+    Simulate(super::simulate::Options),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

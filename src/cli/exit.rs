@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::collect::PassError;
 use crate::problem::Problems;
 use crate::service::ServiceError;
 use crate::store::StoreError;
@@ -37,6 +38,8 @@ pub(super) enum Failure {
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("{0}")]
+    Pass(#[from] PassError),
+    #[error("{0}")]
     Other(String),
     /// Whoever read the output has gone.
     #[error("")]
@@ -47,7 +50,7 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Problems(_) | Self::Service(ServiceError::Problems(_)) => Exit::Wrong,
-            Self::Service(_) | Self::Store(_) | Self::Other(_) => Exit::Failed,
+            Self::Service(_) | Self::Store(_) | Self::Pass(_) | Self::Other(_) => Exit::Failed,
             Self::Unread => Exit::Done,
         }
     }

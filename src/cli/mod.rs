@@ -1,13 +1,19 @@
 //! The command line: results on stdout, everything else on stderr, one file for each command.
 
 mod args;
+mod chart;
+mod check;
 mod collect;
 mod db;
+mod demo;
 mod exit;
+mod forecast;
 mod logs;
 mod output;
 mod progress;
 mod run;
+mod simulate;
+mod status;
 
 use std::process::ExitCode;
 
@@ -36,9 +42,13 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
     match &args.command {
+        Command::Demo(options) => demo::run(options, *output).await,
         Command::Run => run::run(&load(args)?, || load(args)).await,
         Command::Collect { all, clips } => collect::run(&load(args)?, *all, clips, *output).await,
+        Command::Check => check::run(args.config.as_deref(), *output).await,
+        Command::Status => status::run(&load(args)?, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
+        Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
     }
@@ -59,12 +69,44 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     output::bytes(&script)
 }
 
-/// One page for the whole command: the main page, then one section for each subcommand.
+/// One page for the whole command: what holds for all of it, then a section for each subcommand.
 fn man() -> Result<Exit, Failure> {
     let mut page = Vec::new();
     let command = Args::command();
-    clap_mangen::Man::new(command)
-        .render(&mut page)
-        .map_err(Failure::output)?;
+    man_beginning(&mut page, &command).map_err(Failure::output)?;
+    for subcommand in command.get_subcommands() {
+        man_section(&mut page, subcommand, "soundwatch").map_err(Failure::output)?;
+    }
     output::bytes(&page)
+}
+
+fn man_beginning(page: &mut Vec<u8>, command: &clap::Command) -> std::io::Result<()> {
+    let man = clap_mangen::Man::new(command.clone());
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_options_section(page)?;
+    let mut exit_status = Vec::new();
+    man.render_extra_section(&mut exit_status)?;
+    let exit_status = String::from_utf8_lossy(&exit_status).replace("EXTRA", "\"EXIT STATUS\"");
+    page.extend_from_slice(exit_status.as_bytes());
+    man.render_version_section(page)
+}
+
+fn man_section(page: &mut Vec<u8>, command: &clap::Command, parent: &str) -> std::io::Result<()> {
+    let name = format!("{parent} {}", command.get_name());
+    let man = clap_mangen::Man::new(command.clone().bin_name(name.clone()));
+    let mut section = Vec::new();
+    man.render_synopsis_section(&mut section)?;
+    man.render_description_section(&mut section)?;
+    if command.get_arguments().next().is_some() {
+        man.render_options_section(&mut section)?;
+    }
+    // What is a section on a page of its own is a part of one here.
+    let section = String::from_utf8_lossy(&section).replace(".SH ", ".SS ");
+    page.extend_from_slice(format!(".SH \"{}\"\n{section}", name.to_uppercase()).as_bytes());
+    for subcommand in command.get_subcommands() {
+        man_section(page, subcommand, &name)?;
+    }
+    Ok(())
 }

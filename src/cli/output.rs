@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
@@ -18,6 +17,11 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(json: bool) -> Self {
         Self { json }
+    }
+
+    /// Whether machines read it.
+    pub(super) fn is_json(self) -> bool {
+        self.json
     }
 
     /// Prints a result: as one JSON document, or as `text` makes it for people.
@@ -68,10 +72,16 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// A line below the headings and nothing else, so that a table of many rows stays short.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table with these headings; the columns whose number is in `right` hold numbers.
 pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(headings);
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(headings);
     for (number, column) in table.column_iter_mut().enumerate() {
         if right.contains(&number) {
             column.set_cell_alignment(CellAlignment::Right);

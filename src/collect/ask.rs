@@ -8,13 +8,23 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::fetch::Ended;
-use super::{Collector, Cut, Stop, Tally};
+use super::spooled::Answer;
+use super::{Collector, Cut, PassError, Stop, Tally};
 use crate::model::Claim;
-use crate::store::StoreError;
-use crate::store::claim::Claimed;
+use crate::spool::Slot;
+use crate::store::claim;
 use crate::store::due::Due;
 use crate::store::pauses::Pause;
-use crate::store::settle::Settlement;
+
+/// What came of claiming.
+struct Claimed {
+    /// Ours, each with room for its answer.
+    claims: Vec<(Claim, Slot)>,
+    /// Not tried, because the pace did not let them through.
+    later: Vec<Due>,
+    /// Why nothing more may be claimed.
+    cut: Option<Cut>,
+}
 
 impl Collector {
     /// Asks for all of these slots and settles the answers. `None` when all were asked.
@@ -23,7 +33,7 @@ impl Collector {
         page: Vec<Due>,
         stop: &Stop,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, StoreError> {
+    ) -> Result<Option<Cut>, PassError> {
         let (answers, inbox) = mpsc::channel(self.limits.max_in_flight);
         let asking = self.asking(page.into(), stop, answers, tally);
         let settling = self.settling(inbox, tally);
@@ -32,60 +42,87 @@ impl Collector {
         asked
     }
 
+    /// Asks until nothing is left to ask or something forbids it. Whatever happens, the requests that
+    /// are under way end and their answers are handed on: they are paid for.
     async fn asking(
         &self,
         mut queue: VecDeque<Due>,
         stop: &Stop,
-        answers: mpsc::Sender<Settlement>,
+        answers: mpsc::Sender<Answer>,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, StoreError> {
+    ) -> Result<Option<Cut>, PassError> {
         let mut in_flight = FuturesUnordered::new();
-        let mut claiming = FuturesUnordered::new(); // one at most
-        let mut cut: Option<Cut> = None;
-        let mut failed: Option<StoreError> = None;
+        // At most one: answers are read while the database writes the next claims.
+        let mut claiming = FuturesUnordered::new();
+        let mut end: Option<Result<Cut, PassError>> = None;
         loop {
-            if stop.requested() && cut.is_none() {
-                cut = Some(Cut::Stopped);
+            if stop.requested() && end.is_none() {
+                end = Some(Ok(Cut::Stopped));
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
-            let goes_on = cut.is_none() && failed.is_none() && !answers.is_closed();
-            let may_claim = goes_on && claiming.is_empty() && !queue.is_empty() && free > 0;
-            if in_flight.is_empty() && claiming.is_empty() && !may_claim {
-                return failed.map_or(Ok(cut), Err);
+            let open = end.is_none() && !tally.is_broken() && !queue.is_empty();
+            if open && free > 0 && claiming.is_empty() {
+                claiming.push(self.claim_next(queue.drain(..free.min(queue.len())).collect(), stop));
             }
-            // No branch waits for the database: a fetch that is not polled meanwhile may be within
-            // a transaction, and both would wait for each other.
+            if in_flight.is_empty() && claiming.is_empty() {
+                return end.transpose();
+            }
+            // No branch waits for the database: a fetch that is not polled meanwhile may be within a
+            // transaction, and both would wait for each other.
             tokio::select! {
-                // Answers first: a claim then serves all places that have become free.
-                biased;
                 Some(ended) = in_flight.next(), if !in_flight.is_empty() => match ended {
-                    Ok(Ended::Refused(pause)) => cut = Some(Cut::Paused(pause)),
+                    Ok(Ended::Refused(pause)) => end = end.or(Some(Ok(Cut::Paused(pause)))),
                     Ok(Ended::Answered | Ended::Unanswered) => {}
-                    // What is on its way was paid for: it ends first.
-                    Err(error) => failed = failed.or(Some(error)),
+                    Err(error) => end = end.or(Some(Err(PassError::Store(error)))),
                 },
                 Some(claimed) = claiming.next(), if !claiming.is_empty() => match claimed {
-                    Ok(Claimed::Yes(claims)) => {
-                        for claim in claims {
-                            in_flight.push(self.fetch(claim, &answers, stop, tally));
-                        }
+                    Ok(claimed) => {
+                        let fetches = claimed.claims.into_iter();
+                        in_flight.extend(fetches.map(|(claim, slot)| self.fetch(claim, slot, &answers, stop, tally)));
+                        claimed.later.into_iter().rev().for_each(|due| queue.push_front(due));
+                        end = end.or(claimed.cut.map(Ok));
                     }
-                    Ok(Claimed::OverBudget) => cut = cut.or(Some(Cut::Budget)),
-                    Ok(Claimed::Paused(pause)) => cut = cut.or(Some(Cut::Paused(Some(pause)))),
-                    Err(error) => failed = failed.or(Some(error)),
+                    Err(error) => end = end.or(Some(Err(error))),
                 },
-                () = self.pace.ready(), if may_claim => {
-                    let places = 1 + self.pace.try_more(free.min(queue.len()) - 1);
-                    let next: Vec<Due> = queue.drain(..places).collect();
-                    claiming.push(self.claim_next(next));
-                }
             }
         }
     }
 
-    async fn claim_next(&self, next: Vec<Due>) -> Result<Claimed, StoreError> {
-        let now = self.clock.now();
-        self.store.claim(self.claimer(), &next, false, now).await
+    /// Claims as many of these slots as the pace lets through now.
+    async fn claim_next(&self, mut due: Vec<Due>, stop: &Stop) -> Result<Claimed, PassError> {
+        let mut stop = stop.clone();
+        tokio::select! {
+            () = self.pace.ready() => {}
+            () = stop.wait() => return Ok(Claimed { claims: Vec::new(), later: due, cut: Some(Cut::Stopped) }),
+        }
+        let later = due.split_off(1 + self.pace.try_more(due.len().saturating_sub(1)));
+        Ok(Claimed {
+            later,
+            ..self.claim(&due, false).await?
+        })
+    }
+
+    /// Claims these slots, with room for each answer, or says why none may be claimed. What is not
+    /// claimed stays due.
+    async fn claim(&self, due: &[Due], probe: bool) -> Result<Claimed, PassError> {
+        let slots: Result<Vec<Slot>, _> = due.iter().map(|_| self.spool.reserve()).collect();
+        let mut slots = slots.map_err(|error| self.no_room(error))?;
+        let (claims, cut) = match self
+            .store
+            .claim(self.claimer(), due, probe, self.clock.now())
+            .await?
+        {
+            claim::Claimed::Yes(claims) => (claims, None),
+            claim::Claimed::OverBudget => (Vec::new(), Some(Cut::Budget)),
+            claim::Claimed::Paused(pause) => (Vec::new(), Some(Cut::Paused(Some(pause)))),
+        };
+        let unused = slots.split_off(claims.len().min(slots.len()));
+        unused.into_iter().for_each(|slot| self.spool.release(slot));
+        Ok(Claimed {
+            claims: claims.into_iter().zip(slots).collect(),
+            later: Vec::new(),
+            cut,
+        })
     }
 
     /// Tries out with one request whether a pause may end, on another target than the one that was
@@ -95,29 +132,24 @@ impl Collector {
         page: &[Due],
         pause: &Pause,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, StoreError> {
+    ) -> Result<Option<Cut>, PassError> {
         let other = page
             .iter()
             .find(|due| Some(due.target_id) != pause.target_id)
             .or(page.first());
         let Some(due) = other else { return Ok(None) };
-        let claimed = self
-            .store
-            .claim(self.claimer(), std::slice::from_ref(due), true, self.clock.now())
-            .await?;
-        let claim: Option<Claim> = match claimed {
-            Claimed::OverBudget => return Ok(Some(Cut::Budget)),
-            Claimed::Paused(pause) => return Ok(Some(Cut::Paused(Some(pause)))),
-            Claimed::Yes(claims) => claims.into_iter().next(),
-        };
-        let Some(claim) = claim else {
-            // Another worker has it, and finds out.
-            return self.still_paused().await;
+        let Claimed { claims, cut, .. } = self.claim(std::slice::from_ref(due), true).await?;
+        let Some((claim, slot)) = claims.into_iter().next() else {
+            // Without a claim another worker has it, and finds out.
+            return match cut {
+                Some(cut) => Ok(Some(cut)),
+                None => self.still_paused().await,
+            };
         };
         let (_unused, never) = Stop::new();
         let (answers, inbox) = mpsc::channel(1);
         let asking = async {
-            let ended = self.fetch(claim, &answers, &never, tally).await;
+            let ended = self.fetch(claim, slot, &answers, &never, tally).await;
             drop(answers);
             ended
         };
@@ -133,7 +165,8 @@ impl Collector {
             Ended::Refused(pause) => Ok(Some(Cut::Paused(pause))),
         }
     }
-    async fn still_paused(&self) -> Result<Option<Cut>, StoreError> {
+
+    async fn still_paused(&self) -> Result<Option<Cut>, PassError> {
         let pause = self.store.pause_of(&self.key_fingerprint).await?;
         Ok(pause.map(|pause| Cut::Paused(Some(pause))))
     }

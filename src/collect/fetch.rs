@@ -6,13 +6,14 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 
 use super::settle::settlement;
+use super::spooled::Answer;
 use super::{Collector, Stop, Tally};
 use crate::api::Verdict;
 use crate::model::{Claim, Reason};
+use crate::spool::Slot;
 use crate::store::StoreError;
 use crate::store::claim::Retry;
 use crate::store::pauses::Pause;
-use crate::store::settle::Settlement;
 
 /// The longest `Retry-After` that is waited for; beyond it the key is paused.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -58,7 +59,8 @@ impl Collector {
     pub(super) async fn fetch(
         &self,
         mut claim: Claim,
-        answers: &mpsc::Sender<Settlement>,
+        slot: Slot,
+        answers: &mpsc::Sender<Answer>,
         stop: &Stop,
         tally: &Tally<'_>,
     ) -> Result<Ended, StoreError> {
@@ -78,7 +80,7 @@ impl Collector {
             }
             let paused = match next {
                 // First of all, so that no one else goes on asking.
-                Next::Refused(reason) => Some(self.pause_key(reason, claim.target_id).await?),
+                Next::Refused(reason) => Some(self.pause_key(reason, claim.target_id).await),
                 _ => None,
             };
             let again = match next {
@@ -94,14 +96,17 @@ impl Collector {
             );
             let Some((reason, after)) = again else {
                 // A closed channel means that the settling half has failed, and says why.
-                let _ = answers.send(settlement).await;
-                return Ok(match (paused, next) {
-                    (Some(pause), _) => Ended::Refused(pause),
-                    (None, Next::Again(..)) => Ended::Unanswered,
-                    (None, _) => Ended::Answered,
-                });
+                let _ = answers.send(Answer { settlement, slot }).await;
+                return match (paused, next) {
+                    (Some(pause), _) => pause.map(Ended::Refused),
+                    (None, Next::Again(..)) => Ok(Ended::Unanswered),
+                    (None, _) => Ok(Ended::Answered),
+                };
             };
-            self.settle_one(&settlement, tally).await?;
+            if let Err(error) = self.settle_batch(std::slice::from_ref(&settlement), tally).await {
+                self.keep(vec![Answer { settlement, slot }]);
+                return Err(error);
+            }
             let wait = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
             if !self.wait_to_retry(wait, after, stop).await {
                 return Ok(Ended::Unanswered);
@@ -154,20 +159,18 @@ impl Collector {
             reason = reason.as_str(),
             until = crate::clock::rfc3339(until),
             "the API refuses the key: nothing more is asked. {}",
-            advice(reason)
+            advice(reason.as_str())
         );
         self.store.pause_of(&self.key_fingerprint).await
     }
 }
 
-/// What a person does about a key that is refused.
-fn advice(reason: Reason) -> &'static str {
+/// What a person does about a key that is refused for this reason (a word of [`Reason`]).
+pub fn advice(reason: &str) -> &'static str {
     match reason {
-        Reason::Unauthorized => "Put the right key in place (api.key_file), then reload.",
-        Reason::OutOfCredits => "Buy credits; asking goes on by itself.",
-        Reason::Forbidden => {
-            "See at the API's vendor what the key may do and its quota; asking goes on by itself."
-        }
+        "unauthorized" => "Put the right key in place (api.key_file), then reload.",
+        "out_of_credits" => "Buy credits; asking goes on by itself.",
+        "forbidden" => "See at the API's vendor what the key may do and its quota; asking goes on by itself.",
         _ => "Asking goes on by itself.",
     }
 }

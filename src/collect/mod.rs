@@ -8,12 +8,16 @@
 mod ask;
 mod content;
 mod fetch;
+mod pack;
 mod plan;
 mod settle;
+mod spooled;
 pub mod targets;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -23,14 +27,16 @@ use crate::api::pace::Pace;
 use crate::clock::Clock;
 use crate::config::Budget;
 use crate::model::{AttemptState, Outcome, Reason};
+use crate::spool::Spool;
 use crate::store::claim::Claimer;
 use crate::store::due::{Due, Scope};
 use crate::store::pauses::Pause;
-use crate::store::settle::AttemptFacts;
+use crate::store::settle::{AttemptFacts, Settlement};
 use crate::store::workers::Worker;
 use crate::store::{Store, StoreError};
 
 pub use content::content_hash;
+pub use fetch::advice;
 
 /// Slots read at once: bounds the memory of a pass over any number of targets.
 const PAGE: i64 = 10_000;
@@ -66,6 +72,10 @@ pub struct Collector {
     pub worker: Worker,
     /// Which key it is.
     pub key_fingerprint: String,
+    /// Room for answers that the database does not take.
+    pub spool: Spool,
+    /// Answers that neither the database nor the spool took.
+    pub stranded: Mutex<Vec<Settlement>>,
 }
 
 /// Which slots a pass is about.
@@ -114,6 +124,22 @@ pub enum Event {
 /// Who wants to know.
 pub type Observe<'a> = &'a (dyn Fn(Event) + Sync);
 
+/// Why a pass could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The database failed. Answers that had come are in the spool and are settled first next time.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// There is no room for answers, so nothing is asked.
+    #[error(
+        "no room for answers in the spool ({cause}), so nothing is asked\n  help: free disk space, or set state.dir to a folder that this user can write to"
+    )]
+    NoRoom {
+        /// Why not.
+        cause: io::Error,
+    },
+}
+
 /// Why a pass ended before everything due was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -149,9 +175,19 @@ impl Report {
 struct Tally<'a> {
     report: Mutex<Report>,
     observe: Observe<'a>,
+    broken: AtomicBool,
 }
 
 impl Tally<'_> {
+    /// The database has failed: nothing more is to be asked.
+    fn broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
     fn edit(&self, edit: impl FnOnce(&mut Report)) {
         edit(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -177,19 +213,16 @@ impl Collector {
     /// Makes one pass.
     ///
     /// # Errors
-    /// When the database fails. What was settled until then stays settled; what was under way is
-    /// taken over by the next pass of whoever comes.
-    pub async fn pass(
-        &self,
-        wanted: Wanted,
-        stop: &Stop,
-        observe: Observe<'_>,
-    ) -> Result<Report, StoreError> {
+    /// When the database fails or there is no room for answers. What was settled until then stays
+    /// settled, what had come is in the spool, and the next pass begins with it.
+    pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         let tally = Tally {
             report: Mutex::default(),
             observe,
+            broken: AtomicBool::new(false),
         };
         let now = self.clock.now();
+        self.recover(&tally).await?;
         let slots = self.prepare(now, &tally).await?;
         let scope = match wanted {
             Wanted::Due => Scope::Scheduled(&slots),
@@ -206,7 +239,7 @@ impl Collector {
         scope: Scope<'_>,
         stop: &Stop,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, StoreError> {
+    ) -> Result<Option<Cut>, PassError> {
         let mut last_first = None;
         loop {
             if stop.requested() {
@@ -279,6 +312,14 @@ impl Collector {
             }
             tally.settled(Outcome::Skipped, skipped);
         }
+    }
+
+    fn stranded(&self) -> MutexGuard<'_, Vec<Settlement>> {
+        self.stranded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_room(&self, cause: io::Error) -> PassError {
+        PassError::NoRoom { cause }
     }
 
     fn claimer(&self) -> Claimer<'_> {

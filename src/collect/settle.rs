@@ -2,52 +2,82 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::pack::pack;
+use super::spooled::Answer;
 use super::{Collector, Tally, content_hash};
 use crate::api::{Received, Verdict};
 use crate::config::Budget;
 use crate::model::{AttemptState, Claim, Outcome, Reason};
+use crate::spool::Slot;
 use crate::store::StoreError;
-use crate::store::settle::{AttemptFacts, End, Payload, Settlement};
+use crate::store::settle::{AttemptFacts, End, Settlement};
 
 /// Answers in one transaction.
 const BATCH: usize = 256;
 
-/// Of the zstd levels the one after which the size of such answers hardly falls.
-const ZSTD_LEVEL: i32 = 3;
-
 impl Collector {
-    /// Settles what comes until the sender is gone.
+    /// Settles what comes until the sender is gone. When the database fails, this and whatever comes
+    /// after goes to the spool.
     pub(super) async fn settling(
         &self,
-        mut inbox: mpsc::Receiver<Settlement>,
+        mut inbox: mpsc::Receiver<Answer>,
         tally: &Tally<'_>,
     ) -> Result<(), StoreError> {
+        let mut failure = None;
         let mut next = inbox.recv().await;
         while let Some(first) = next.take() {
-            let mut targets = HashSet::from([first.claim.target_id]);
             let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(settlement) = inbox.try_recv()
-            {
-                // A target's second answer is compared with the first, so that one has to be in.
-                if !targets.insert(settlement.claim.target_id) {
-                    next = Some(settlement);
-                    break;
+            next = fill(&mut batch, &mut inbox);
+            match self.settle_answers(batch, tally, failure.is_none()).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tally.broken();
+                    failure = failure.or(error);
                 }
-                batch.push(settlement);
             }
-            self.settle_batch(&batch, tally).await?;
             if next.is_none() {
                 next = inbox.recv().await;
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
-    async fn settle_batch(&self, batch: &[Settlement], tally: &Tally<'_>) -> Result<(), StoreError> {
+    /// Settles answers and gives their room back, or keeps them in it.
+    async fn settle_answers(
+        &self,
+        batch: Vec<Answer>,
+        tally: &Tally<'_>,
+        database: bool,
+    ) -> Result<(), Option<StoreError>> {
+        let (settlements, slots): (Vec<Settlement>, Vec<Slot>) = batch
+            .into_iter()
+            .map(|answer| (answer.settlement, answer.slot))
+            .unzip();
+        let settled = if database {
+            self.settle_batch(&settlements, tally).await.map_err(Some)
+        } else {
+            Err(None)
+        };
+        if settled.is_ok() {
+            slots.into_iter().for_each(|slot| self.spool.release(slot));
+        } else {
+            let answers = settlements.into_iter().zip(slots);
+            self.keep(
+                answers
+                    .map(|(settlement, slot)| Answer { settlement, slot })
+                    .collect(),
+            );
+        }
+        settled
+    }
+
+    pub(super) async fn settle_batch(
+        &self,
+        batch: &[Settlement],
+        tally: &Tally<'_>,
+    ) -> Result<(), StoreError> {
         let settled = self.store.settle(batch).await?;
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;
@@ -59,7 +89,7 @@ impl Collector {
             if let Some(reason) = reason {
                 tracing::warn!(
                     target = %settlement.claim.ask,
-                    slot = settlement.claim.slot_at,
+                    slot = crate::clock::rfc3339(settlement.claim.slot_at),
                     outcome = outcome.as_str(),
                     reason = reason.as_str(),
                     http_status = attempt.http_status,
@@ -71,15 +101,6 @@ impl Collector {
             }
         }
         Ok(())
-    }
-
-    /// Settles an attempt that is followed by another one.
-    pub(super) async fn settle_one(
-        &self,
-        settlement: &Settlement,
-        tally: &Tally<'_>,
-    ) -> Result<(), StoreError> {
-        self.settle_batch(std::slice::from_ref(settlement), tally).await
     }
 
     /// Ends a fetch whose next attempt may not be made.
@@ -140,12 +161,19 @@ pub(super) fn settlement(
     }
 }
 
-fn pack(body: &[u8], size_bytes: i64) -> Payload {
-    // Compressing into memory does not fail; if it did, the bytes as they are would be readable too.
-    let packed = zstd::bulk::compress(body, ZSTD_LEVEL).unwrap_or_else(|_| body.to_vec());
-    Payload {
-        hash: Sha256::digest(body).into(),
-        body: packed,
-        size_bytes,
+/// Adds what is waiting. A target's second answer is compared with the first, so that one has to be
+/// in before: it is given back for the next batch.
+fn fill(batch: &mut Vec<Answer>, inbox: &mut mpsc::Receiver<Answer>) -> Option<Answer> {
+    let mut targets: HashSet<i64> = batch
+        .iter()
+        .map(|answer| answer.settlement.claim.target_id)
+        .collect();
+    while batch.len() < BATCH {
+        let answer = inbox.try_recv().ok()?;
+        if !targets.insert(answer.settlement.claim.target_id) {
+            return Some(answer);
+        }
+        batch.push(answer);
     }
+    None
 }

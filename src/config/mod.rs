@@ -144,6 +144,11 @@ pub struct State {
 /// Reads the configuration: the file that is named, else `$SOUNDWATCH_CONFIG`, else
 /// `./config.toml`, else `/etc/soundwatch/config.toml`, else the defaults; and the environment.
 pub fn load(explicit: Option<&Path>) -> Result<Config, Problems> {
+    examine(explicit)?.usable()
+}
+
+/// The same, also when there are problems. An error is a file that cannot be read at all.
+pub fn examine(explicit: Option<&Path>) -> Result<Examined, Problems> {
     let env = environment()?;
     let cwd = std::env::current_dir()
         .map_err(|e| Problem::new(format!("the current directory cannot be told: {e}")))?;
@@ -157,7 +162,7 @@ pub fn load(explicit: Option<&Path>) -> Result<Config, Problems> {
         Some(path) => Some((path.clone(), read_text(&path)?)),
         None => first_file()?,
     };
-    load_from(file, &env, &cwd)
+    Ok(examine_from(file, &env, &cwd))
 }
 
 /// The same from plain values: a file's name and text, the environment, the current directory.
@@ -166,6 +171,45 @@ pub fn load_from(
     env: &[(String, String)],
     cwd: &Path,
 ) -> Result<Config, Problems> {
+    examine_from(file, env, cwd).usable()
+}
+
+/// A configuration that may have problems, so that what it names can be looked at all the same.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// What could be read of it.
+    pub config: Config,
+    /// Everything that is wrong with it.
+    pub problems: Problems,
+    unsure: Unsure,
+}
+
+/// The settings of which it is not known what the person meant.
+#[derive(Clone, Debug)]
+enum Unsure {
+    All,
+    These(Vec<String>),
+}
+
+impl Examined {
+    /// Whether a setting is what the person meant, or left out.
+    pub fn is_sure_of(&self, key: &str) -> bool {
+        match &self.unsure {
+            Unsure::All => false,
+            Unsure::These(keys) => !keys.iter().any(|unsure| unsure == key),
+        }
+    }
+
+    fn usable(self) -> Result<Config, Problems> {
+        if self.problems.0.is_empty() {
+            Ok(self.config)
+        } else {
+            Err(self.problems)
+        }
+    }
+}
+
+fn examine_from(file: Option<(PathBuf, String)>, env: &[(String, String)], cwd: &Path) -> Examined {
     let directory = match file.as_ref().and_then(|(path, _)| path.parent()) {
         Some(parent) => cwd.join(parent),
         None => cwd.to_path_buf(),
@@ -173,12 +217,13 @@ pub fn load_from(
     let given = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     let mut reader = Reader::new(given, env, &directory);
     let mut config = settings(&mut reader);
-    let problems = reader.finish();
-    if !problems.0.is_empty() {
-        return Err(problems);
-    }
+    let (problems, unsure) = reader.finish();
     config.path = file.map(|(path, _)| path);
-    Ok(config)
+    Examined {
+        config,
+        problems,
+        unsure,
+    }
 }
 
 /// The table of all settings with what they may be. Where a value is unusable, the reader keeps

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::unknown::{unknown_keys, unknown_variable};
 use super::values::{self, DatabaseUrl};
-use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, variable_of};
+use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, variable_of};
 use crate::problem::{Place, Problem, Problems};
 use crate::source::{Source, offset};
 
@@ -26,6 +26,7 @@ pub(super) struct Reader<'a> {
     variables: Vec<String>,
     directory: &'a Path,
     problems: Vec<Problem>,
+    unsure: Unsure,
 }
 
 /// A value as it was given. The environment has nothing but texts.
@@ -52,9 +53,13 @@ impl<'a> Reader<'a> {
             }
         }
         let variables = known.keys().cloned().collect();
+        let mut unsure = Unsure::These(Vec::new());
         let parsed = file.map(|(path, text)| {
-            let source = Source::new(path, text);
-            let (table, broken) = source.toml();
+            let mut source = Source::new(path, text);
+            let (table, broken) = source.toml(0..text.len());
+            if !broken.is_empty() {
+                unsure = Unsure::All;
+            }
             // What a broken line did not say would be told as missing: enough to repair at once.
             if broken.is_empty() {
                 problems.extend(unknown_keys(&source, &table));
@@ -68,6 +73,7 @@ impl<'a> Reader<'a> {
             if problems.is_empty() {
                 problems.push(Problem::new(error.to_string()));
             }
+            unsure = Unsure::All;
             merge("", &known)
         });
         Self {
@@ -76,13 +82,14 @@ impl<'a> Reader<'a> {
             variables,
             directory,
             problems,
+            unsure,
         }
     }
 
-    /// Everything that was wrong, in the order of the file.
-    pub(super) fn finish(mut self) -> Problems {
+    /// Everything that was wrong, in the order of the file, and what was left unclear by it.
+    pub(super) fn finish(mut self) -> (Problems, Unsure) {
         self.problems.sort_by_key(|problem| problem.place.clone());
-        Problems(self.problems)
+        (Problems(self.problems), self.unsure)
     }
 
     /// A whole number within a range.
@@ -218,6 +225,9 @@ impl<'a> Reader<'a> {
                 }
             };
             self.problems.push(problem.help(help));
+            if let Unsure::These(keys) = &mut self.unsure {
+                keys.push(key.to_owned());
+            }
             T::default()
         })
     }

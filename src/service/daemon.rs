@@ -4,16 +4,15 @@
 use tokio::signal::unix::Signal;
 
 use super::heartbeat::Heartbeat;
-use super::session::{limits, read_watchlist};
+use super::session::{SIGN_OF_LIFE, limits, read_watchlist};
 use super::signals::{Signals, reload};
 use super::watched::Watched;
 use super::{ServiceError, Session};
 use crate::clock::{Clock, DAY, rfc3339};
-use crate::collect::{Cut, Report, Stop, Wanted};
+use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
 use crate::store::StoreError;
-use crate::store::workers::SIGN_OF_LIFE_SECONDS;
 
 /// After an error of the database, so many seconds pass before the next look.
 const AFTER_ERROR: i64 = 10;
@@ -27,10 +26,10 @@ pub async fn run(
     let signals = Signals::listen()?;
     let hangup = reload()?;
     let key = config.api_key()?;
-    let watchlist = read_watchlist(&config)?;
+    // The watchlist comes after what stays: the memory that reading it takes can then be given back.
     let session = Session::open(&config, &key, clock).await?;
-    if let Some(watchlist) = &watchlist {
-        let changes = session.sync(watchlist).await?;
+    if let Some(watchlist) = read_watchlist(&config)? {
+        let changes = session.sync(&watchlist).await?;
         tracing::info!(?changes, "the targets follow the watchlist");
     }
     let watched = config.watchlist.path.clone().map(Watched::new);
@@ -93,9 +92,9 @@ impl Daemon {
         }
     }
 
-    async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), StoreError> {
+    async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), PassError> {
         let collector = &self.session.collector;
-        if backwards || now >= self.last_sign + SIGN_OF_LIFE_SECONDS {
+        if backwards || now >= self.last_sign + SIGN_OF_LIFE {
             collector.store.heartbeat(&collector.worker, now).await?;
             self.last_sign = now;
         }
@@ -107,7 +106,7 @@ impl Daemon {
         Ok(())
     }
 
-    async fn pass(&mut self, stop: &Stop) -> Result<Report, StoreError> {
+    async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {
         let report = self.session.pass(Wanted::Due, stop, &|_| {}).await?;
         if report.settled() > 0 {
             let outcomes: Vec<String> = report

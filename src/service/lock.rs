@@ -5,11 +5,17 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
 use crate::store::workers::Worker;
+
+/// How often the lock is tried for before it counts as held ...
+const TRIES: usize = 10;
+/// ... with so much time between.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// The lock; given up when it is dropped.
 #[derive(Debug)]
@@ -58,7 +64,7 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(broken)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ServiceError::Locked(read(&mut file))),
             Err(TryLockError::Error(error)) => return Err(broken(error)),
@@ -83,6 +89,17 @@ impl Lock {
             _ => None,
         }
     }
+}
+
+/// Whoever looks for the holder has the lock for a moment, which must not keep a daemon from it.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_TRIES),
+            done => return done,
+        }
+    }
+    file.try_lock()
 }
 
 fn path_of(database: &Path) -> PathBuf {
@@ -127,6 +144,24 @@ mod tests {
         assert_eq!(Lock::holder(&database).map(|h| h.pid), Some(42));
         drop(first);
         assert!(Lock::take(&database, &worker()).is_ok());
+    }
+
+    #[test]
+    fn looking_for_the_holder_keeps_nobody_from_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("a.db");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    Lock::holder(&database);
+                }
+            });
+            let refused = (0..500).filter(|_| Lock::take(&database, &worker()).is_err());
+            let refused = refused.count();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(refused, 0);
+        });
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! A session: what `run` and `collect` open before they make passes.
 
+use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Lock, ServiceError};
@@ -8,12 +10,16 @@ use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
 use crate::collect::targets::{Changes, sync};
-use crate::collect::{Collector, Limits, Observe, Report, Stop, Wanted};
+use crate::collect::{Collector, Limits, Observe, PassError, Report, Stop, Wanted};
 use crate::config::{ApiKey, Config};
 use crate::problem::{Problem, Problems};
-use crate::store::workers::{SIGN_OF_LIFE_SECONDS, Worker};
-use crate::store::{Missing, Store, StoreError, sqlite_file};
+use crate::spool::Spool;
+use crate::store::workers::Worker;
+use crate::store::{Missing, Store, sqlite_file};
 use crate::watchlist::{self, Watchlist};
+
+/// Seconds between two signs of life of a worker.
+pub(super) const SIGN_OF_LIFE: i64 = 5;
 
 /// An open database, a client, and on SQLite the lock.
 pub struct Session {
@@ -47,6 +53,8 @@ impl Session {
             limits: limits(config),
             worker,
             key_fingerprint: key.fingerprint(),
+            spool: spool(config)?,
+            stranded: Mutex::default(),
         };
         Ok(Self {
             collector,
@@ -64,29 +72,26 @@ impl Session {
         .await?)
     }
 
-    /// Makes one pass, with signs of life beside it: a long pass must not look like a dead worker.
+    /// Makes one pass, with signs of life beside it: after [`SILENT_AFTER`] seconds without one,
+    /// other workers would take a long pass for dead, and pay for its slots again.
     ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn pass(
-        &self,
-        wanted: Wanted,
-        stop: &Stop,
-        observe: Observe<'_>,
-    ) -> Result<Report, StoreError> {
-        let collector = &self.collector;
-        let alive = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE_SECONDS.unsigned_abs())).await;
-                let now = collector.clock.now();
-                if let Err(error) = collector.store.heartbeat(&collector.worker, now).await {
-                    tracing::warn!(%error, "could not write a sign of life");
-                }
-            }
-        };
+    /// [`SILENT_AFTER`]: crate::store::workers::SILENT_AFTER
+    pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         tokio::select! {
-            report = collector.pass(wanted, stop, observe) => report,
-            never = alive => never,
+            report = self.collector.pass(wanted, stop, observe) => report,
+            never = self.signs_of_life() => match never {},
+        }
+    }
+
+    async fn signs_of_life(&self) -> Infallible {
+        let Collector {
+            store, worker, clock, ..
+        } = &self.collector;
+        loop {
+            tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
+            if let Err(error) = store.heartbeat(worker, clock.now()).await {
+                tracing::warn!(%error, "could not write a sign of life");
+            }
         }
     }
 
@@ -108,6 +113,18 @@ pub fn read_watchlist(config: &Config) -> Result<Option<Watchlist>, Problems> {
         tracing::warn!("{warning}");
     }
     Ok(Some(watchlist))
+}
+
+fn spool(config: &Config) -> Result<Spool, ServiceError> {
+    let folder = config.state.dir.join("spool");
+    Spool::open(&folder).map_err(|error| {
+        let problem = Problem::new(format!(
+            "cannot use the spool folder {}: {error}",
+            folder.display()
+        ))
+        .help("set state.dir to a folder that this user can write to");
+        ServiceError::Problems(problem.into())
+    })
 }
 
 fn client(config: &Config, key: &ApiKey, clock: Clock) -> Result<Client, ServiceError> {

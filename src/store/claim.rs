@@ -138,7 +138,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let skipped = execute!(
             &mut tx,
-            "INSERT INTO fetches (target_id, slot_at, forced, outcome, reason, worker_id, settled_at)
+            "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO fetches (target_id, slot_at, forced, outcome, reason, worker_id, settled_at)
             SELECT
                 CAST(r.value->>0 AS BIGINT),
                 CAST(r.value->>1 AS BIGINT),
@@ -147,7 +148,7 @@ impl Store {
                 $2,
                 $3,
                 $4
-            FROM json_each($1) AS r
+            FROM r
             WHERE true
             ON CONFLICT (target_id, slot_at) DO UPDATE SET
                 outcome = excluded.outcome,
@@ -202,7 +203,8 @@ async fn claim_fetches<'d>(
 ) -> Result<Vec<(i64, &'d Due)>, StoreError> {
     let rows = rows!(
         tx,
-        "INSERT INTO fetches (target_id, slot_at, forced, period_days, worker_id, claimed_at)
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        INSERT INTO fetches (target_id, slot_at, forced, period_days, worker_id, claimed_at)
         SELECT
             t.id,
             CAST(r.value->>1 AS BIGINT),
@@ -210,7 +212,7 @@ async fn claim_fetches<'d>(
             CAST(r.value->>3 AS BIGINT),
             $2,
             $3
-        FROM json_each($1) AS r
+        FROM r
         JOIN targets AS t ON t.id = CAST(r.value->>0 AS BIGINT)
         WHERE t.removed_at IS NULL
         ON CONFLICT (target_id, slot_at) DO UPDATE SET
@@ -250,14 +252,15 @@ async fn reserve(
 ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
     let rows = rows!(
         tx,
-        "INSERT INTO attempts (fetch_id, n, state, sent_at, credits)
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        INSERT INTO attempts (fetch_id, n, state, sent_at, credits)
         SELECT
             f.id,
             1 + coalesce((SELECT max(a.n) FROM attempts AS a WHERE a.fetch_id = f.id), 0),
             'sent',
             $2,
             $3
-        FROM json_each($1) AS r
+        FROM r
         JOIN fetches AS f ON f.id = CAST(r.value->>0 AS BIGINT)
         WHERE f.outcome IS NULL
         RETURNING id, fetch_id, n",

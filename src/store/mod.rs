@@ -13,7 +13,9 @@ pub mod migrate;
 pub mod pauses;
 pub mod reports;
 pub mod settle;
+pub mod status;
 pub mod targets;
+pub mod windows;
 pub mod workers;
 
 use std::time::Duration;
@@ -67,9 +69,11 @@ impl Store {
                 Box::pin(async move { connection.execute("ROLLBACK").await.map(|_| true) })
             })
             .connect(url)
-            .await
-            .map_err(|e| StoreError::open("Postgres", e))?;
-        Ok(Self::Postgres(pool))
+            .await;
+        match pool {
+            Ok(pool) => Ok(Self::Postgres(pool)),
+            Err(error) => Err(StoreError::open("Postgres", why_not(url, error).await)),
+        }
     }
 
     /// Begins a transaction that writes.
@@ -108,6 +112,20 @@ impl Store {
             Self::Sqlite { .. } => "SQLite",
             Self::Postgres(_) => "Postgres",
         }
+    }
+}
+
+/// What kept a pool from its first connection: it tries a refused one again until its time is up,
+/// and then tells only that.
+async fn why_not(url: &str, error: sqlx::Error) -> sqlx::Error {
+    use sqlx::Connection;
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    let once = tokio::time::timeout(Duration::from_secs(5), sqlx::PgConnection::connect(url)).await;
+    match once {
+        Ok(Err(cause)) => cause,
+        _ => error,
     }
 }
 

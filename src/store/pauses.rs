@@ -1,6 +1,6 @@
 //! Pauses of a key that was refused or is out of credits: nothing is asked with it until then.
 
-use super::{Store, StoreError, Tx, execute, rows};
+use super::{Row, Store, StoreError, Tx, execute, rows};
 use crate::model::Reason;
 
 /// A pause of one key.
@@ -68,14 +68,6 @@ pub(super) async fn pause_of(tx: &mut Tx, key_fingerprint: &str) -> Result<Optio
         "SELECT reason, since, until, target_id FROM key_pauses WHERE key_fingerprint = $1",
         key_fingerprint
     )?;
-    let pause = |row: &super::Row| {
-        Ok(Pause {
-            reason: row.get("reason")?,
-            since: row.get("since")?,
-            until: row.get("until")?,
-            target_id: row.get("target_id")?,
-        })
-    };
     rows.first().map(pause).transpose()
 }
 
@@ -88,4 +80,13 @@ pub(super) async fn prolong(tx: &mut Tx, key_fingerprint: &str, until: i64) -> R
         until
     )?;
     Ok(())
+}
+
+pub(super) fn pause(row: &Row) -> Result<Pause, StoreError> {
+    Ok(Pause {
+        reason: row.get("reason")?,
+        since: row.get("since")?,
+        until: row.get("until")?,
+        target_id: row.get("target_id")?,
+    })
 }

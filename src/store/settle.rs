@@ -4,7 +4,7 @@ mod rows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Tx, budget, execute, json_rows, rows};
 use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
@@ -26,7 +26,7 @@ pub struct Settlement {
 }
 
 /// What is known of one request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(
     missing_docs,
     reason = "named as the columns of the table attempts, which docs/sql.md explains"
@@ -211,8 +211,9 @@ async fn newest_snapshots(
     }
     let rows = rows!(
         tx,
-        "SELECT s.target_id, s.id, s.content_hash
-        FROM json_each($1) AS r
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        SELECT s.target_id, s.id, s.content_hash
+        FROM r
         JOIN snapshots AS s ON s.id = (
             SELECT n.id
             FROM snapshots AS n
@@ -227,35 +228,45 @@ async fn newest_snapshots(
         .collect()
 }
 
+/// The bodies go in as one blob of which each row takes its part: bytes in JSON would be written
+/// and read several times.
 async fn insert_payloads(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
-    let mut rows: Vec<(String, String, i64, i64)> = plan
+    let mut payloads: Vec<(&Payload, i64)> = plan
         .iter()
         .filter_map(|p| p.payload().map(|payload| (payload, p.settlement.at)))
-        .map(|(payload, at)| {
-            (
-                hex::encode(payload.hash),
-                hex::encode(&payload.body),
-                payload.size_bytes,
-                at,
-            )
-        })
         .collect();
+    payloads.sort_unstable_by_key(|(payload, _)| payload.hash);
+    payloads.dedup_by_key(|(payload, _)| payload.hash);
+    let mut bodies: Vec<u8> = Vec::new();
+    let mut rows: Vec<(String, usize, usize, i64, i64)> = Vec::new();
+    for (payload, at) in payloads {
+        let begins = bodies.len() + 1;
+        rows.push((
+            hex::encode(payload.hash),
+            begins,
+            payload.body.len(),
+            payload.size_bytes,
+            at,
+        ));
+        bodies.extend_from_slice(&payload.body);
+    }
     if rows.is_empty() {
         return Ok(());
     }
-    rows.sort_unstable();
     execute!(
         tx,
-        "INSERT INTO payloads (hash, body, size_bytes, received_at)
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        INSERT INTO payloads (hash, body, size_bytes, received_at)
         SELECT
             unhex(r.value->>0),
-            unhex(r.value->>1),
-            CAST(r.value->>2 AS BIGINT),
-            CAST(r.value->>3 AS BIGINT)
-        FROM json_each($1) AS r
+            substr($2, CAST(r.value->>1 AS INTEGER), CAST(r.value->>2 AS INTEGER)),
+            CAST(r.value->>3 AS BIGINT),
+            CAST(r.value->>4 AS BIGINT)
+        FROM r
         WHERE true
         ON CONFLICT (hash) DO NOTHING",
-        json_rows(&rows)?
+        json_rows(&rows)?,
+        &bodies
     )?;
     Ok(())
 }
@@ -297,7 +308,8 @@ async fn update_attempts(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreErro
         .collect();
     execute!(
         tx,
-        "UPDATE attempts
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        UPDATE attempts
         SET
             state = r.value->>1,
             settled_at = CAST(r.value->>2 AS BIGINT),
@@ -309,7 +321,7 @@ async fn update_attempts(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreErro
             payload_hash = unhex(r.value->>8),
             error = r.value->>9,
             credits = CASE WHEN CAST(r.value->>10 AS BOOLEAN) THEN credits ELSE 0 END
-        FROM json_each($1) AS r
+        FROM r
         WHERE attempts.id = CAST(r.value->>0 AS BIGINT)",
         json_rows(&rows)?
     )?;
@@ -326,9 +338,10 @@ async fn confirm_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreEr
     }
     execute!(
         tx,
-        "UPDATE snapshots
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        UPDATE snapshots
         SET confirmations = confirmations + 1, last_fetched_at = CAST(r.value->>1 AS BIGINT)
-        FROM json_each($1) AS r
+        FROM r
         WHERE snapshots.id = CAST(r.value->>0 AS BIGINT)",
         json_rows(&rows)?
     )?;
@@ -358,13 +371,14 @@ async fn update_fetches(
         .collect();
     write_rows(
         tx,
-        "UPDATE fetches
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        UPDATE fetches
         SET
             outcome = r.value->>1,
             reason = r.value->>2,
             snapshot_id = CAST(r.value->>3 AS BIGINT),
             settled_at = CAST(r.value->>4 AS BIGINT)
-        FROM json_each($1) AS r
+        FROM r
         WHERE fetches.id = CAST(r.value->>0 AS BIGINT) AND fetches.outcome IS NULL",
         &rows,
     )
@@ -372,6 +386,18 @@ async fn update_fetches(
 }
 
 impl Store {
+    /// Whether what came of an attempt is in the database already. One that is `unknown` may still
+    /// have an answer that waits.
+    pub async fn is_settled(&self, attempt_id: i64) -> Result<bool, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT id FROM attempts WHERE id = $1 AND state IN ('answered', 'not_sent')",
+            attempt_id
+        )?;
+        Ok(!rows.is_empty())
+    }
+
     /// Ends a fetch of this worker whose attempts are all settled and of which no further one may
     /// be made.
     pub async fn give_up(

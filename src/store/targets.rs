@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Store, StoreError, Tx, execute, json_rows, rows};
+use super::{Row, Store, StoreError, Tx, execute, json_rows, rows};
 use crate::model::TargetSpec;
 use crate::watchlist::StoredTarget;
 
@@ -51,35 +51,48 @@ impl<'a> From<&NewTarget<'a>> for TargetRow<'a> {
 }
 
 impl Store {
-    /// All targets, also those that were removed.
+    /// All targets, also those that were removed. They are read in pages: a driver's row takes many
+    /// times the memory of what is in it.
     pub async fn targets(&self) -> Result<Vec<StoredTarget>, StoreError> {
         let mut tx = self.read().await?;
-        let rows = rows!(
-            &mut tx,
-            "SELECT id, clip_id, region, period, schedule, time_zone, CAST(tags AS TEXT) AS tags, note, removed_at
-            FROM targets
-            ORDER BY id"
-        )?;
-        rows.iter()
-            .map(|row| {
-                let tags: String = row.get("tags")?;
-                Ok(StoredTarget {
-                    id: row.get("id")?,
-                    removed: row.get::<Option<i64>>("removed_at")?.is_some(),
-                    spec: TargetSpec {
-                        clip_id: row.parse("clip_id")?,
-                        region: row.parse("region")?,
-                        period: row.parse("period")?,
-                        schedule: row.get("schedule")?,
-                        time_zone: row.get("time_zone")?,
-                        tags: serde_json::from_str(&tags)
-                            .map_err(|e| StoreError::Unreadable(format!("tags {tags:?}: {e}")))?,
-                        note: row.get("note")?,
-                    },
-                })
-            })
-            .collect()
+        let mut targets: Vec<StoredTarget> = Vec::new();
+        loop {
+            let rows = rows!(
+                &mut tx,
+                "SELECT id, clip_id, region, period, schedule, time_zone, CAST(tags AS TEXT) AS tags, note, removed_at
+                FROM targets
+                WHERE id > $1
+                ORDER BY id
+                LIMIT $2",
+                targets.last().map_or(0, |target| target.id),
+                i64::try_from(CHUNK).unwrap_or(i64::MAX)
+            )?;
+            if rows.is_empty() {
+                return Ok(targets);
+            }
+            for row in &rows {
+                targets.push(stored(row)?);
+            }
+        }
     }
+}
+
+fn stored(row: &Row) -> Result<StoredTarget, StoreError> {
+    let tags: String = row.get("tags")?;
+    Ok(StoredTarget {
+        id: row.get("id")?,
+        removed: row.get::<Option<i64>>("removed_at")?.is_some(),
+        spec: TargetSpec {
+            clip_id: row.parse("clip_id")?,
+            region: row.parse("region")?,
+            period: row.parse("period")?,
+            schedule: row.get("schedule")?,
+            time_zone: row.get("time_zone")?,
+            tags: serde_json::from_str(&tags)
+                .map_err(|e| StoreError::Unreadable(format!("tags {tags:?}: {e}")))?,
+            note: row.get("note")?,
+        },
+    })
 }
 
 /// Writes targets as the watchlist has them now: new ones, changed ones, and those that came back.

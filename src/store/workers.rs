@@ -5,9 +5,6 @@ use super::{Store, StoreError, execute, rows};
 /// A worker that has been silent for so long has lost its claims (seconds).
 pub const SILENT_AFTER: i64 = 20;
 
-/// Seconds between two signs of life of a worker.
-pub const SIGN_OF_LIFE_SECONDS: i64 = 5;
-
 /// One running daemon or command that collects.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Worker {

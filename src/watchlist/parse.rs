@@ -23,29 +23,69 @@ const SOUND: [&str; 7] = [
     "note",
 ];
 
+/// Sounds that are read at once. The tree of a TOML text takes some fifteen times its length, and
+/// a daemon that has read 100,000 sounds in one go would hold on to that memory for years.
+const PIECE: usize = 2_000;
+
 /// Reads the text of the watchlist `file`: all targets, or everything that is wrong.
 pub fn parse(file: &Path, text: &str) -> Result<Watchlist, Problems> {
-    let source = Source::new(file, text);
-    let (table, broken) = source.toml();
-    if !broken.is_empty() {
-        // Half a file would bring problems that are none, such as "no sounds at all".
-        return Err(Problems(broken));
-    }
+    read(file, text, &pieces(text)).unwrap_or_else(|NotInPieces| {
+        read(file, text, &[0]).unwrap_or_else(|NotInPieces| Ok(Watchlist::default()))
+    })
+}
+
+/// The text must be read in one piece.
+struct NotInPieces;
+
+/// Where to cut the text: before every so manieth sound. The first piece has the defaults.
+fn pieces(text: &str) -> Vec<usize> {
+    let mut at = 0;
+    let starts = text.split_inclusive('\n').filter_map(|line| {
+        at += line.len();
+        line.trim_start()
+            .starts_with("[[sounds]]")
+            .then(|| at - line.len())
+    });
+    let cuts = starts
+        .enumerate()
+        .filter(|(number, _)| *number > 0 && number % PIECE == 0);
+    std::iter::once(0).chain(cuts.map(|(_, start)| start)).collect()
+}
+
+/// Reads the text cut at these places. A text that is wrong as TOML, or that has something else than
+/// sounds further down, is for reading in one piece.
+fn read(file: &Path, text: &str, starts: &[usize]) -> Result<Result<Watchlist, Problems>, NotInPieces> {
     let mut parser = Parser {
-        fields: Fields::new(source),
+        fields: Fields::new(Source::new(file, text)),
         seen: HashMap::new(),
         targets: Vec::new(),
     };
-    parser.file(&table);
+    let mut defaults = None;
+    for (number, start) in starts.iter().enumerate() {
+        let end = starts.get(number + 1).copied().unwrap_or(text.len());
+        let (table, broken) = parser.fields.source.toml(*start..end);
+        if !broken.is_empty() && starts.len() == 1 {
+            // Half a file would bring problems that are none, such as "no sounds at all".
+            return Ok(Err(Problems(broken)));
+        }
+        match &defaults {
+            None => defaults = Some(parser.file(&table)),
+            Some(defaults) if broken.is_empty() && table.len() == 1 => parser.sounds(&table, defaults),
+            Some(_) => return Err(NotInPieces),
+        }
+        if !broken.is_empty() {
+            return Err(NotInPieces);
+        }
+    }
     let Parser { fields, targets, .. } = parser;
     let (mut problems, mut warnings) = (fields.problems, fields.warnings);
-    if problems.is_empty() {
+    Ok(if problems.is_empty() {
         warnings.sort();
         Ok(Watchlist { targets, warnings })
     } else {
         problems.sort();
         Err(Problems(problems))
-    }
+    })
 }
 
 /// How a sound is asked for.
@@ -65,7 +105,8 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn file(&mut self, table: &DeTable<'_>) {
+    /// Reads the first piece, and gives the defaults.
+    fn file(&mut self, table: &DeTable<'_>) -> Asking {
         self.fields.only(&SECTIONS, table);
         let built_in = Asking {
             regions: "US".parse().into_iter().collect(),
@@ -77,10 +118,15 @@ impl Parser<'_> {
             Some(value) => self.defaults(value, &built_in),
             None => built_in,
         };
+        self.sounds(table, &defaults);
+        defaults
+    }
+
+    fn sounds(&mut self, table: &DeTable<'_>, defaults: &Asking) {
         match table.get("sounds").map(|value| (value, value.get_ref())) {
             Some((_, DeValue::Array(sounds))) if !sounds.is_empty() => {
                 for sound in sounds {
-                    self.sound(sound, &defaults);
+                    self.sound(sound, defaults);
                 }
             }
             Some((value, DeValue::Table(_))) => self.fields.wrong(

@@ -294,3 +294,36 @@ proptest! {
         prop_assert_eq!(clip_id(&link).map(|id| id.to_string()), Ok(CLIP.to_owned()));
     }
 }
+
+#[test]
+fn a_watchlist_of_several_pieces_reads_like_one() {
+    let sound = |i: usize| format!("[[sounds]]\nclip = \"{}\"\n", 6_700_000_000_000_000_000 + i);
+    let mut text = "[defaults]\nregions = [\"LV\"]\n".to_owned();
+    text.extend((0..4_500).map(sound));
+    let targets = parse(Path::new("w.toml"), &text).unwrap().targets;
+    assert_eq!(targets.len(), 4_500);
+    assert!(targets.iter().all(|target| target.region.as_str() == "LV"));
+    text.push_str("regions = [\"Latvia\"]\n");
+    text.push_str(&sound(3));
+    let told = parse(Path::new("w.toml"), &text).unwrap_err().to_string();
+    assert!(told.contains("w.toml:9003:"), "{told}");
+    assert!(told.contains("line 10 asks for it already"), "{told}");
+}
+
+#[test]
+fn defaults_count_also_at_the_end_of_a_long_watchlist() {
+    let sound = |i: usize| format!("[[sounds]]\nclip = \"{}\"\n", 6_700_000_000_000_000_000 + i);
+    let mut text: String = (0..4_500).map(sound).collect();
+    text.push_str("[defaults]\nregions = [\"LV\"]\n");
+    let targets = parse(Path::new("w.toml"), &text).unwrap().targets;
+    assert!(targets.iter().all(|target| target.region.as_str() == "LV"));
+}
+
+#[test]
+fn a_broken_line_far_down_is_told_with_its_place() {
+    let sound = |i: usize| format!("[[sounds]]\nclip = \"{}\"\n", 6_700_000_000_000_000_000 + i);
+    let mut text: String = (0..4_500).map(sound).collect();
+    text.push_str("[[sounds]]\nclip = \n");
+    let told = parse(Path::new("w.toml"), &text).unwrap_err().to_string();
+    assert!(told.starts_with("w.toml:9002:"), "{told}");
+}

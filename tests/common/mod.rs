@@ -15,6 +15,7 @@
 pub mod api;
 pub mod ledger;
 pub mod postgres;
+pub mod program;
 
 use std::path::{Path, PathBuf};
 

@@ -50,7 +50,8 @@ pub(super) async fn insert_snapshots(
     }
     let rows = rows!(
         tx,
-        "INSERT INTO snapshots (
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        INSERT INTO snapshots (
             target_id, period_days, content_hash, payload_hash, first_fetched_at, last_fetched_at, step_seconds,
             country_code, rank, rank_diff, on_list_times, promoted, is_commercial, is_search, cml_mid, like_count,
             liked, disliked, popular_days, current_popularity, extra
@@ -77,7 +78,7 @@ pub(super) async fn insert_snapshots(
             CAST(r.value->6->>'popular_days' AS BIGINT),
             CAST(r.value->6->>'current_popularity' AS BIGINT),
             NULLIF(r.value->7, 'null')
-        FROM json_each($1) AS r
+        FROM r
         RETURNING id, target_id",
         json_rows(&rows)?
     )?;
@@ -114,7 +115,8 @@ pub(super) async fn upsert_sounds(tx: &mut Tx, batch: &[Settlement]) -> Result<(
         .collect();
     execute!(
         tx,
-        "INSERT INTO sounds (
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        INSERT INTO sounds (
             clip_id, song_id, title, author, url_title, link, cover_url, music_url, duration_seconds,
             first_seen_at, last_seen_at
         )
@@ -130,7 +132,7 @@ pub(super) async fn upsert_sounds(tx: &mut Tx, batch: &[Settlement]) -> Result<(
             CAST(r.value->2->>'duration_seconds' AS BIGINT),
             CAST(r.value->>1 AS BIGINT),
             CAST(r.value->>1 AS BIGINT)
-        FROM json_each($1) AS r
+        FROM r
         WHERE true
         ON CONFLICT (clip_id) DO UPDATE SET
             song_id = coalesce(excluded.song_id, sounds.song_id),
@@ -204,52 +206,58 @@ impl<'a> Children<'a> {
     }
 
     async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
-        const COUNTRIES: &str = "INSERT INTO countries (id, code, name)
+        const COUNTRIES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO countries (id, code, name)
             SELECT r.value->>0, r.value->1->>0, r.value->1->>1
-            FROM json_each($1) AS r
+            FROM r
             WHERE true
             ON CONFLICT (id) DO UPDATE SET
                 code = coalesce(excluded.code, countries.code),
                 name = coalesce(excluded.name, countries.name)
             WHERE excluded.code <> coalesce(countries.code, '') OR excluded.name <> coalesce(countries.name, '')";
-        const INTERESTS: &str = "INSERT INTO interests (id, label, name)
+        const INTERESTS: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO interests (id, label, name)
             SELECT r.value->>0, r.value->1->>0, r.value->1->>1
-            FROM json_each($1) AS r
+            FROM r
             WHERE true
             ON CONFLICT (id) DO UPDATE SET
                 label = coalesce(excluded.label, interests.label),
                 name = coalesce(excluded.name, interests.name)
             WHERE excluded.label <> coalesce(interests.label, '') OR excluded.name <> coalesce(interests.name, '')";
-        const COUNTRY_SCORES: &str = "INSERT INTO country_scores (snapshot_id, position, country_id, score)
+        const COUNTRY_SCORES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO country_scores (snapshot_id, position, country_id, score)
             SELECT
                 CAST(r.value->>0 AS BIGINT),
                 CAST(r.value->>1 AS BIGINT),
                 r.value->>2,
                 CAST(r.value->>3 AS DOUBLE PRECISION)
-            FROM json_each($1) AS r";
-        const INTEREST_SCORES: &str =
-            "INSERT INTO interest_scores (snapshot_id, position, interest_id, score)
+            FROM r";
+        const INTEREST_SCORES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO interest_scores (snapshot_id, position, interest_id, score)
             SELECT
                 CAST(r.value->>0 AS BIGINT),
                 CAST(r.value->>1 AS BIGINT),
                 r.value->>2,
                 CAST(r.value->>3 AS DOUBLE PRECISION)
-            FROM json_each($1) AS r";
-        const TREND: &str = "INSERT INTO trend_points (snapshot_id, time, value)
+            FROM r";
+        const TREND: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO trend_points (snapshot_id, time, value)
             SELECT
                 CAST(r.value->>0 AS BIGINT),
                 CAST(r.value->>1 AS BIGINT),
                 CAST(r.value->>2 AS DOUBLE PRECISION)
-            FROM json_each($1) AS r";
-        const AGES: &str = "INSERT INTO age_scores (snapshot_id, age_level, score)
+            FROM r";
+        const AGES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO age_scores (snapshot_id, age_level, score)
             SELECT
                 CAST(r.value->>0 AS BIGINT),
                 CAST(r.value->>1 AS BIGINT),
                 CAST(r.value->>2 AS DOUBLE PRECISION)
-            FROM json_each($1) AS r";
-        const RELATED: &str = "INSERT INTO related_items (snapshot_id, position, item_id, cover_url)
+            FROM r";
+        const RELATED: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            INSERT INTO related_items (snapshot_id, position, item_id, cover_url)
             SELECT CAST(r.value->>0 AS BIGINT), CAST(r.value->>1 AS BIGINT), r.value->>2, r.value->>3
-            FROM json_each($1) AS r";
+            FROM r";
         write_rows(tx, COUNTRIES, &self.country_names.into_iter().collect::<Vec<_>>()).await?;
         write_rows(
             tx,
@@ -294,13 +302,14 @@ pub(super) async fn count_unknown_fields(tx: &mut Tx, batch: &[Settlement]) -> R
         .collect();
     write_rows(
         tx,
-        "INSERT INTO unknown_fields (path, answers, first_seen_at, last_seen_at)
+        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        INSERT INTO unknown_fields (path, answers, first_seen_at, last_seen_at)
         SELECT
             r.value->>0,
             CAST(r.value->>1 AS BIGINT),
             CAST(r.value->>2 AS BIGINT),
             CAST(r.value->>2 AS BIGINT)
-        FROM json_each($1) AS r
+        FROM r
         WHERE true
         ON CONFLICT (path) DO UPDATE SET
             answers = unknown_fields.answers + excluded.answers,

@@ -1,0 +1,78 @@
+//! Charts of block characters. A day without a value stays empty: nothing is drawn across a gap.
+
+/// From nothing to a full block.
+const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Columns that a day is wide.
+const DAY_WIDTH: usize = 2;
+
+/// The block for a height of 0 to 1 within one row.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0 to 8"
+)]
+fn block(height: f64) -> char {
+    let eighths = (height * 8.0).round().clamp(0.0, 8.0) as usize;
+    BLOCKS.get(eighths).copied().unwrap_or(' ')
+}
+
+/// A row of blocks, one for each value from 0 to 1. A value is never invisible, be it 0.
+pub(super) fn sparkline(values: &[f64]) -> String {
+    values.iter().map(|value| block(value.max(0.125))).collect()
+}
+
+/// Bars for values from 0 to 1 with an axis, the first and the last label below.
+pub(super) fn bars(values: &[f64], rows: u32, first: &str, last: &str) -> String {
+    let mut lines: Vec<String> = (0..rows).rev().map(|row| bar_row(values, row, rows)).collect();
+    let width = values.len() * DAY_WIDTH;
+    lines.push(format!("     └{}", "─".repeat(width)));
+    let between = width.saturating_sub(first.chars().count() + last.chars().count());
+    lines.push(format!("      {first}{}{last}", " ".repeat(between.max(1))));
+    lines.join("\n")
+}
+
+fn bar_row(values: &[f64], row: u32, rows: u32) -> String {
+    let label = match row {
+        _ if row + 1 == rows => "1.0 ┤".to_owned(),
+        _ if 2 * (row + 1) == rows => "0.5 ┤".to_owned(),
+        _ => "    │".to_owned(),
+    };
+    let bars = values.iter().flat_map(|value| {
+        let height = value * f64::from(rows) - f64::from(row);
+        let least = if row == 0 { 0.125 } else { 0.0 };
+        // Half a day is left free, so that days can be counted.
+        [block(height.max(least)), ' ']
+    });
+    format!(" {label}{}", bars.collect::<String>())
+        .trim_end()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparkline_has_a_block_for_each_value_and_shows_nothing_too() {
+        assert_eq!(sparkline(&[0.0, 0.5, 1.0, 2.0]), "▁▄██");
+    }
+
+    #[test]
+    fn bars_stand_on_an_axis_with_its_first_and_last_day() {
+        let chart = bars(
+            &[0.0, 0.25, 0.5, 1.0, 0.75, 0.5, 0.3, 0.1, 0.1, 0.1],
+            4,
+            "05-01",
+            "05-10",
+        );
+        insta::assert_snapshot!(chart, @"
+         1.0 ┤      █
+             │      █ █
+         0.5 ┤    █ █ █ █ ▂
+             │▁ █ █ █ █ █ █ ▃ ▃ ▃
+             └────────────────────
+              05-01          05-10
+        ");
+    }
+}

@@ -1,0 +1,149 @@
+//! `soundwatch simulate`: the API, pretended, until it is stopped.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use humantime_serde::re::humantime;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::exit::{Exit, Failure};
+use super::output::{Output, note};
+use crate::service::signals::Signals;
+use crate::simulator::{Faults, World, serve};
+
+/// The key that the simulator asks for when nobody names another.
+pub(super) const KEY: &str = "sk_live_simulated";
+
+/// Where it listens when nobody says otherwise.
+pub(super) const LISTEN: &str = "127.0.0.1:9465";
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = LISTEN)]
+    listen: SocketAddr,
+    /// Another number, another world; the same number, the same answers
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The API key that it takes
+    #[arg(long, default_value = KEY)]
+    key: String,
+    /// How long an answer takes, such as 50ms or 20ms..200ms
+    #[arg(long, value_name = "TIME[..TIME]", value_parser = latency)]
+    latency: Option<Latency>,
+    /// Which requests go wrong: 429:0.05,cut:0.01 by chance, @3=500 the third
+    ///
+    /// Faults are HTTP statuses (429), codes in the body (code402), cut, slow, timeout, no_data,
+    /// not_json, wrong_shape, wrong_clip, wrong_region, no_code, too_large, redirect and drift.
+    #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true)]
+    faults: Faults,
+}
+
+/// The shortest and the longest time that an answer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Latency(Duration, Duration);
+
+/// The document of `--json`: printed when it listens.
+#[derive(Serialize)]
+struct Listening<'a> {
+    base_url: String,
+    key: &'a str,
+    seed: u64,
+}
+
+pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let listener = listen(options.listen).await?;
+    let listening = Listening {
+        base_url: base_url(&listener)?,
+        key: &options.key,
+        seed: options.seed,
+    };
+    if !options.listen.ip().is_loopback() {
+        note(&format!(
+            "Whoever reaches {} can ask it. A soundwatch on another machine refuses plain http.",
+            options.listen
+        ));
+    }
+    output.result(&listening, Listening::text)?;
+    note(
+        "The simulated API listens. Start `soundwatch check`, `collect` or `run` with these variables to rehearse\n\
+         a configuration in a database of its own, for no credits. Ctrl-C ends it.",
+    );
+    signals
+        .stopping(async |mut stop| {
+            // Without grace: nobody pays for an answer of the simulator.
+            tokio::select! {
+                served = serve(listener, world(options), std::future::pending()) => served,
+                () = stop.wait() => Ok(()),
+            }
+        })
+        .await
+        .map_err(|error| Failure::Other(format!("the simulator failed: {error}")))?;
+    Ok(Exit::Done)
+}
+
+/// Begins to listen; who cannot is told what to do.
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Other(format!(
+            "cannot listen on {address}: {error}\n  help: name another address with --listen; port 0 takes any free one"
+        ))
+    })
+}
+
+pub(super) fn base_url(listener: &TcpListener) -> Result<String, Failure> {
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::Other(format!("cannot tell where the simulator listens: {error}")))?;
+    Ok(format!("http://{address}"))
+}
+
+fn world(options: &Options) -> World {
+    let world = World::new(options.seed, options.key.as_str().into(), super::clock())
+        .with_faults(options.faults.clone());
+    match options.latency {
+        Some(Latency(from, to)) => world.with_latency(from, to),
+        None => world,
+    }
+}
+
+impl Listening<'_> {
+    /// Settings as a shell takes them. A key file would go before the variable, and what is
+    /// pretended must not end up in the database of what was paid for.
+    fn text(&self) -> String {
+        format!(
+            "SOUNDWATCH__API__BASE_URL={} SOUNDWATCH__API__KEY_FILE= SOUNDWATCH__API__KEY={} \
+             SOUNDWATCH__DATABASE__URL=sqlite:rehearsal.db",
+            self.base_url, self.key
+        )
+    }
+}
+
+fn latency(text: &str) -> Result<Latency, String> {
+    let time = |text: &str| humantime::parse_duration(text.trim()).map_err(|error| error.to_string());
+    let (from, to) = match text.split_once("..") {
+        Some((from, to)) => (time(from)?, time(to)?),
+        None => (time(text)?, time(text)?),
+    };
+    if from > to {
+        return Err(format!("{text:?} begins with the longer time"));
+    }
+    Ok(Latency(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_is_a_time_or_a_range() {
+        let ms = Duration::from_millis;
+        assert_eq!(latency("50ms"), Ok(Latency(ms(50), ms(50))));
+        assert_eq!(latency("20ms..1s"), Ok(Latency(ms(20), ms(1_000))));
+        assert!(latency("1s..20ms").is_err());
+        assert!(latency("fast").is_err());
+    }
+}
