@@ -319,6 +319,23 @@ pub struct SoundFacts {
     pub duration_seconds: Option<i64>,
 }
 
+impl SoundFacts {
+    /// The same with what a newer answer says; what it does not say stays.
+    pub fn updated_by(self, newer: &Self) -> Self {
+        let newer = newer.clone();
+        Self {
+            song_id: newer.song_id.or(self.song_id),
+            title: newer.title.or(self.title),
+            author: newer.author.or(self.author),
+            url_title: newer.url_title.or(self.url_title),
+            link: newer.link.or(self.link),
+            cover_url: newer.cover_url.or(self.cover_url),
+            music_url: newer.music_url.or(self.music_url),
+            duration_seconds: newer.duration_seconds.or(self.duration_seconds),
+        }
+    }
+}
+
 /// What an answer says beside its series. `None` is "not said".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[allow(

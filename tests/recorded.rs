@@ -6,7 +6,6 @@
     clippy::panic,
     reason = "helpers of tests are tests too"
 )]
-
 #[allow(unused, reason = "every test file uses a part of it")]
 mod common;
 

@@ -141,7 +141,10 @@ impl Collector {
         let Claimed { claims, cut, .. } = self.claim(std::slice::from_ref(due), true).await?;
         let Some((claim, slot)) = claims.into_iter().next() else {
             // Without a claim another worker has it, and finds out.
-            return Ok(Some(cut.unwrap_or(Cut::Paused(Some(pause.clone())))));
+            return match cut {
+                Some(cut) => Ok(Some(cut)),
+                None => self.still_paused().await,
+            };
         };
         let (_unused, never) = Stop::new();
         let (answers, inbox) = mpsc::channel(1);
@@ -158,8 +161,13 @@ impl Collector {
                 tracing::info!("the key works again: asking goes on");
                 Ok(None)
             }
-            Ended::Unanswered => Ok(Some(Cut::Paused(Some(pause.clone())))),
+            Ended::Unanswered => self.still_paused().await,
             Ended::Refused(pause) => Ok(Some(Cut::Paused(pause))),
         }
+    }
+
+    async fn still_paused(&self) -> Result<Option<Cut>, PassError> {
+        let pause = self.store.pause_of(&self.key_fingerprint).await?;
+        Ok(pause.map(|pause| Cut::Paused(Some(pause))))
     }
 }

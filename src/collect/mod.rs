@@ -245,21 +245,24 @@ impl Collector {
             if stop.requested() {
                 return Ok(Some(Cut::Stopped));
             }
-            let barred = self.barred(self.clock.now()).await?;
-            let page = self.page(scope, barred.is_none()).await?;
+            let page = self.page(scope, true).await?;
             // A page that begins like the last one did not move: others hold those slots.
             let first = page.first().map(|due| (due.target_id, due.slot_at));
-            if page.is_empty() || first == last_first {
+            if first.is_none() || first == last_first {
                 return Ok(None);
             }
-            last_first = first;
-            tally.found(page.len());
-            let cut = match barred {
-                Some(Cut::Paused(Some(pause))) if pause.until <= self.clock.now() => {
+            let now = self.clock.now();
+            let cut = match self.barred(now).await? {
+                Some(Cut::Paused(Some(pause))) if pause.until <= now => {
+                    tally.found(1);
                     self.probe(&page, &pause, tally).await?
                 }
                 Some(cut) => Some(cut),
-                None => self.ask_all(page, stop, tally).await?,
+                None => {
+                    last_first = first;
+                    tally.found(page.len());
+                    self.ask_all(page, stop, tally).await?
+                }
             };
             match cut {
                 None => {}
@@ -272,6 +275,7 @@ impl Collector {
         }
     }
 
+    /// What is due; `again` with what was skipped and can be asked when its cause is gone.
     async fn page(&self, scope: Scope<'_>, again: bool) -> Result<Vec<Due>, StoreError> {
         let catch_up = i64::try_from(self.limits.catch_up.as_secs()).unwrap_or(i64::MAX);
         let catch_up_from = self.clock.now().saturating_sub(catch_up);

@@ -29,11 +29,13 @@ impl Collector {
             .collect();
         if !missed.is_empty() {
             let recorded = self.store.record_missed(&missed, &self.worker.id, now).await?;
-            tally.settled(Outcome::Skipped, recorded);
-            tracing::warn!(
-                slots = recorded,
-                "recorded slots that were missed while nothing was running"
-            );
+            if recorded > 0 {
+                tally.settled(Outcome::Skipped, recorded);
+                tracing::warn!(
+                    slots = recorded,
+                    "recorded slots that were missed while nothing was running"
+                );
+            }
         }
         Ok(newest)
     }

@@ -100,7 +100,7 @@ impl Collector {
     }
 
     async fn settle_late(&self, settlement: &Settlement, tally: &Tally<'_>) -> Result<(), StoreError> {
-        if self.store.is_answered(settlement.claim.attempt_id).await? {
+        if self.store.is_settled(settlement.claim.attempt_id).await? {
             return Ok(());
         }
         tracing::info!(target = %settlement.claim.ask, "settling an answer that had to wait");

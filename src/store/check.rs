@@ -27,12 +27,15 @@ const RULES: [(&str, &str); 6] = [
         "credit_days equals the credits of attempts by day",
         "SELECT count(*) AS n
         FROM (
-            SELECT sent_at / 86400 AS day, sum(credits) AS credits
-            FROM attempts
-            GROUP BY sent_at / 86400
-        ) AS a
-        LEFT JOIN credit_days AS d ON d.day = a.day
-        WHERE coalesce(d.credits, 0) <> a.credits",
+            SELECT day, sum(credits) AS credits
+            FROM (
+                SELECT sent_at / 86400 AS day, credits FROM attempts
+                UNION ALL
+                SELECT day, -credits FROM credit_days
+            ) AS both_sides
+            GROUP BY day
+            HAVING sum(credits) <> 0
+        ) AS unequal",
     ),
     (
         "a stored or confirmed fetch has a snapshot of its target",
@@ -51,9 +54,15 @@ const RULES: [(&str, &str); 6] = [
         "a snapshot has the fetch that stored it and one for each confirmation",
         "SELECT count(*) AS n
         FROM snapshots AS s
-        WHERE s.confirmations <> (
-            SELECT count(*) FROM fetches AS f WHERE f.snapshot_id = s.id AND f.outcome = 'confirmed'
-        )",
+        LEFT JOIN (
+            SELECT
+                snapshot_id,
+                count(CASE WHEN outcome = 'stored' THEN 1 END) AS stored,
+                count(CASE WHEN outcome = 'confirmed' THEN 1 END) AS confirmed
+            FROM fetches
+            GROUP BY snapshot_id
+        ) AS f ON f.snapshot_id = s.id
+        WHERE coalesce(f.stored, 0) <> 1 OR f.confirmed <> s.confirmations",
     ),
     (
         "the attempts of a fetch are numbered without a gap",

@@ -10,6 +10,10 @@ use super::{Store, StoreError, Tx, budget, execute, json_rows, pauses, rows};
 use crate::config::Budget;
 use crate::model::{Ask, Claim, Reason};
 
+/// While a probe is under way the others wait, and so does the next probe when it came to nothing
+/// (seconds).
+const PROBE: i64 = 60;
+
 /// What is needed to claim.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimer<'a> {
@@ -64,6 +68,9 @@ impl Store {
             && !(probe && pause.until <= now)
         {
             return Ok(Claimed::Paused(pause));
+        }
+        if probe {
+            pauses::prolong(&mut tx, who.key_fingerprint, now + PROBE).await?;
         }
         let affordable = usize::try_from(spent.requests_left(who.budget)).unwrap_or(usize::MAX);
         if affordable == 0 {
@@ -171,7 +178,7 @@ impl Store {
         now: i64,
     ) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        let freed = free_claims(&mut tx, now).await?;
+        let freed = free_claims(&mut tx, worker, now).await?;
         settle_unaskable(&mut tx, worker, newest, attempts, catch_up_from, now).await?;
         tx.commit().await?;
         Ok(freed)
@@ -268,32 +275,31 @@ async fn reserve(
         .collect()
 }
 
-async fn free_claims(tx: &mut Tx, now: i64) -> Result<u64, StoreError> {
-    let alive_from = now - SILENT_AFTER;
-    execute!(
-        tx,
-        "UPDATE attempts
-        SET state = 'unknown', settled_at = $2, error = 'the process ended before an answer came'
-        WHERE state = 'sent'
-            AND fetch_id IN (
-                SELECT f.id
-                FROM fetches AS f
-                WHERE f.outcome IS NULL
-                    AND f.worker_id IS NOT NULL
-                    AND f.worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $1)
-            )",
-        alive_from,
-        now
-    )?;
-    execute!(
-        tx,
+/// Frees what silent workers hold, and what this worker has left behind itself: it takes over
+/// before it asks, so nothing of its own is under way.
+async fn free_claims(tx: &mut Tx, worker: &str, now: i64) -> Result<u64, StoreError> {
+    let freed = execute!(
+        &mut *tx,
         "UPDATE fetches
         SET worker_id = NULL, claimed_at = NULL
         WHERE outcome IS NULL
             AND worker_id IS NOT NULL
-            AND worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $1)",
-        alive_from
-    )
+            AND (
+                worker_id = $1
+                OR worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $2)
+            )",
+        worker,
+        now - SILENT_AFTER
+    )?;
+    execute!(
+        tx,
+        "UPDATE attempts
+        SET state = 'unknown', settled_at = $1, error = 'the process ended before an answer came'
+        WHERE state = 'sent'
+            AND fetch_id IN (SELECT f.id FROM fetches AS f WHERE f.outcome IS NULL AND f.worker_id IS NULL)",
+        now
+    )?;
+    Ok(freed)
 }
 
 async fn settle_unaskable(

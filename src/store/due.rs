@@ -153,6 +153,14 @@ impl Store {
                         OR s.behind = t.slots_from - 1
                         OR EXISTS (SELECT 1 FROM fetches AS f WHERE f.target_id = t.id AND f.slot_at = s.behind)
                     )
+                    AND (
+                        s.slots = 1
+                        OR NOT EXISTS (
+                            SELECT 1
+                            FROM fetches AS f
+                            WHERE f.target_id = t.id AND f.slot_at > s.behind AND f.slot_at <= s.slot_at AND NOT f.forced
+                        )
+                    )
                     AND NOT EXISTS (
                         SELECT 1
                         FROM fetches AS f

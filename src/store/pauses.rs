@@ -71,6 +71,17 @@ pub(super) async fn pause_of(tx: &mut Tx, key_fingerprint: &str) -> Result<Optio
     rows.first().map(pause).transpose()
 }
 
+/// Puts the end of a pause off.
+pub(super) async fn prolong(tx: &mut Tx, key_fingerprint: &str, until: i64) -> Result<(), StoreError> {
+    execute!(
+        tx,
+        "UPDATE key_pauses SET until = $2 WHERE key_fingerprint = $1",
+        key_fingerprint,
+        until
+    )?;
+    Ok(())
+}
+
 pub(super) fn pause(row: &Row) -> Result<Pause, StoreError> {
     Ok(Pause {
         reason: row.get("reason")?,

@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -95,8 +95,9 @@ impl Store {
     async fn settle_once(&self, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         let mut tx = self.begin().await?;
         give_back(&mut tx, batch).await?;
+        let open = open_fetches(&mut tx, batch).await?;
         let newest = newest_snapshots(&mut tx, batch).await?;
-        let plan: Vec<Plan<'_>> = batch.iter().map(|s| Plan::of(s, &newest)).collect();
+        let plan: Vec<Plan<'_>> = batch.iter().map(|s| Plan::of(s, &open, &newest)).collect();
         insert_payloads(&mut tx, &plan).await?;
         update_attempts(&mut tx, &plan).await?;
         confirm_snapshots(&mut tx, &plan).await?;
@@ -110,9 +111,12 @@ impl Store {
     }
 }
 
-/// A settlement with what it means for the snapshots.
+/// A settlement with what it means for its fetch and the snapshots.
 struct Plan<'a> {
     settlement: &'a Settlement,
+    /// Whether the fetch waits for this. It does not when the worker was taken for dead and another
+    /// one was faster: of such a late answer only the attempt and the payload are kept.
+    open: bool,
     /// The content and its hash, if it is new.
     new: Option<(&'a Content, [u8; 32])>,
     /// The snapshot that says the same.
@@ -120,25 +124,20 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn of(settlement: &'a Settlement, newest: &HashMap<i64, (i64, Vec<u8>)>) -> Self {
-        let End::Content { content, hash } = &settlement.end else {
-            return Self {
-                settlement,
-                new: None,
-                confirms: None,
-            };
+    fn of(settlement: &'a Settlement, open: &HashSet<i64>, newest: &HashMap<i64, (i64, Vec<u8>)>) -> Self {
+        let open = open.contains(&settlement.claim.fetch_id);
+        let (new, confirms) = match &settlement.end {
+            End::Content { content, hash } if open => match newest.get(&settlement.claim.target_id) {
+                Some((id, known)) if known == hash => (None, Some(*id)),
+                _ => (Some((&**content, *hash)), None),
+            },
+            _ => (None, None),
         };
-        match newest.get(&settlement.claim.target_id) {
-            Some((id, known)) if known == hash => Self {
-                settlement,
-                new: None,
-                confirms: Some(*id),
-            },
-            _ => Self {
-                settlement,
-                new: Some((content, *hash)),
-                confirms: None,
-            },
+        Self {
+            settlement,
+            open,
+            new,
+            confirms,
         }
     }
 
@@ -152,6 +151,7 @@ impl<'a> Plan<'a> {
 
     fn settled(&self) -> Settled {
         match self.settlement.end {
+            _ if !self.open => None,
             End::Content { .. } if self.confirms.is_some() => Some((Outcome::Confirmed, None)),
             End::Content { .. } => Some((Outcome::Stored, None)),
             End::NoData => Some((Outcome::NoData, None)),
@@ -177,6 +177,23 @@ async fn give_back(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> 
         budget::add(tx, day * crate::clock::DAY, -credits).await?;
     }
     Ok(())
+}
+
+/// Those of the batch's fetches that have no outcome yet. Writing to them keeps other workers off
+/// them until the transaction ends, on both databases.
+async fn open_fetches(tx: &mut Tx, batch: &[Settlement]) -> Result<HashSet<i64>, StoreError> {
+    let mut ids: Vec<(i64,)> = batch.iter().map(|s| (s.claim.fetch_id,)).collect();
+    ids.sort_unstable();
+    let rows = rows!(
+        tx,
+        "UPDATE fetches
+        SET outcome = NULL
+        FROM json_each($1) AS r
+        WHERE fetches.id = CAST(r.value->>0 AS BIGINT) AND fetches.outcome IS NULL
+        RETURNING fetches.id AS id",
+        json_rows(&ids)?
+    )?;
+    rows.iter().map(|row| row.get("id")).collect()
 }
 
 /// The newest snapshot of each target that has new content: its ID and the hash of its content.
@@ -369,12 +386,13 @@ async fn update_fetches(
 }
 
 impl Store {
-    /// Whether an attempt's answer is in the database already.
-    pub async fn is_answered(&self, attempt_id: i64) -> Result<bool, StoreError> {
+    /// Whether what came of an attempt is in the database already. One that is `unknown` may still
+    /// have an answer that waits.
+    pub async fn is_settled(&self, attempt_id: i64) -> Result<bool, StoreError> {
         let mut tx = self.read().await?;
         let rows = rows!(
             &mut tx,
-            "SELECT id FROM attempts WHERE id = $1 AND state = 'answered'",
+            "SELECT id FROM attempts WHERE id = $1 AND state IN ('answered', 'not_sent')",
             attempt_id
         )?;
         Ok(!rows.is_empty())

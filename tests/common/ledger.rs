@@ -56,6 +56,8 @@ pub struct Ledger {
     key: String,
     /// Lines for the configuration, by section; the last one of a name counts.
     settings: Vec<(&'static str, &'static str, String)>,
+    /// The folder of `state.dir`.
+    state: tempfile::TempDir,
     ended: bool,
 }
 
@@ -78,6 +80,7 @@ impl Ledger {
                 ("budget", "monthly_credits", "1000000".to_owned()),
                 ("watchlist", "path", "\"\"".to_owned()),
             ],
+            state: tempfile::tempdir().unwrap(),
             ended: false,
         }
     }
@@ -104,9 +107,10 @@ impl Ledger {
     pub fn config(&self) -> Config {
         let base_url = ("api", "base_url", format!("\"{}\"", self.api.url));
         let url = ("database", "url", format!("\"{}\"", self.database.url));
+        let state = ("state", "dir", format!("\"{}\"", self.state.path().display()));
         let mut text = String::new();
         // Settings that the test has made stand in for the fixture's.
-        let own = [base_url, url]
+        let own = [base_url, url, state]
             .into_iter()
             .filter(|(s, n, _)| !self.settings.iter().any(|(os, on, _)| (os, on) == (s, n)));
         let mut lines: Vec<_> = own.chain(self.settings.iter().cloned()).collect();
@@ -154,10 +158,7 @@ impl Ledger {
         let minute = self.clock.now() / MINUTE * MINUTE;
         session.collector.store.hand_over(clips, minute).await.unwrap();
         let stop = Stop::new().1;
-        let report = session
-            .collector
-            .pass(Wanted::Forced(minute), &stop, &|_| {})
-            .await;
+        let report = session.pass(Wanted::Forced(minute), &stop, &|_| {}).await;
         session.close().await.unwrap();
         report.unwrap()
     }
@@ -238,6 +239,13 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Ends a test that has damaged the database.
+    pub fn abandon(mut self) {
+        self.ended = true;
+    }
+}
+
 impl Drop for Ledger {
     fn drop(&mut self) {
         let checked = self.ended || std::thread::panicking();
@@ -248,6 +256,6 @@ impl Drop for Ledger {
 /// One pass over what is due.
 pub async fn pass(session: &Session) -> Report {
     let stop = Stop::new().1;
-    let report = session.collector.pass(Wanted::Due, &stop, &|_| {}).await;
+    let report = session.pass(Wanted::Due, &stop, &|_| {}).await;
     report.unwrap_or_else(|e| panic!("{e}"))
 }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::take::{
-    DIGITS_OR_TEXT, Extra, ITEM, LIST, NUMBER, OBJECT, Object, Path, TEXT, TRUTH, WHOLE, WrongShape,
-    optional, required,
+    DIGITS_OR_TEXT, Extra, ITEM, LIST, NAME, NUMBER, OBJECT, Object, Path, TEXT, TRUTH, WHOLE, WrongShape,
+    optional, required, tame,
 };
 use crate::model::{
     AgeScore, Ask, Content, CountryScore, InterestScore, Reason, RelatedItem, SnapshotFacts, SoundFacts,
@@ -52,6 +52,7 @@ pub(super) fn read(ask: &Ask, data: Value) -> Result<Content, NotContent> {
     content.related = related(&mut sound, extra);
     sound.close(extra);
     data.close(extra);
+    extra.values_mut().for_each(tame);
     Ok(content)
 }
 
@@ -187,7 +188,7 @@ fn who(entry: &mut Object<'_>, key: &str, extra: &mut Extra) -> Result<Who, Wron
     let map = entry.required(key, &OBJECT)?;
     let path = entry.at(key);
     let mut info = Object::of(map, &path);
-    let id = info.required("id", &TEXT)?;
+    let id = info.required("id", &NAME)?;
     let label = info.optional("label", &TEXT, extra);
     let name = info.optional("value", &TEXT, extra);
     info.close(extra);

@@ -73,6 +73,7 @@ fn kind(value: &Value) -> String {
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) if number.as_str().len() <= 30 => format!("the number {number}"),
         Value::Number(_) => "a very long number".to_owned(),
+        Value::String(text) if text.len() > 200 => format!("a string of {} bytes", text.len()),
         Value::String(_) => "a string".to_owned(),
         Value::Array(_) => "an array".to_owned(),
         Value::Object(_) => "an object".to_owned(),
@@ -91,6 +92,15 @@ pub(super) const TEXT: Reader<String> = Reader {
     what: "a string",
     read: |value| match value {
         Value::String(text) => Ok(text),
+        other => Err(other),
+    },
+};
+
+/// A string that names something, and is a key in a database: of at most 200 characters.
+pub(super) const NAME: Reader<String> = Reader {
+    what: "a string of at most 200 characters",
+    read: |value| match value {
+        Value::String(text) if text.chars().count() <= 200 => Ok(text),
         other => Err(other),
     },
 };
@@ -245,4 +255,22 @@ pub(super) fn optional<T>(value: Value, path: &Path<'_>, reader: &Reader<T>, ext
     (reader.read)(value)
         .map_err(|other| extra.insert(path.below_data(), other))
         .ok()
+}
+
+/// Turns numbers that Postgres cannot keep into texts, all over a value.
+pub(super) fn tame(value: &mut Value) {
+    match value {
+        Value::Number(number) if !is_tame(number) => *value = Value::String(number.to_string()),
+        Value::Array(items) => items.iter_mut().for_each(tame),
+        Value::Object(fields) => fields.values_mut().for_each(tame),
+        _ => {}
+    }
+}
+
+fn is_tame(number: &Number) -> bool {
+    let text = number.as_str();
+    let float = number.as_f64().unwrap_or(f64::INFINITY);
+    // Something tiny is read as 0 too.
+    let in_range = float.is_finite() && (float != 0.0 || !text.contains(['e', 'E']));
+    in_range && text.len() <= 1_000
 }

@@ -229,11 +229,11 @@ fn an_envelope_out_of_shape_is_rejected(#[case] body: &[u8], #[case] reason: Rea
 #[case("/data/sound/audience_countries/1", json!("LV"), "data.sound.audience_countries[1]: expected an object, got a string")]
 #[case("/data/sound/audience_countries/1/score", json!("7"), "data.sound.audience_countries[1].score: expected a number, got a string")]
 #[case("/data/sound/audience_countries/1/country_info", json!("LV"), "data.sound.audience_countries[1].country_info: expected an object, got a string")]
-#[case("/data/sound/audience_countries/1/country_info/id", json!(7), "data.sound.audience_countries[1].country_info.id: expected a string, got the number 7")]
+#[case("/data/sound/audience_countries/1/country_info/id", json!(7), "data.sound.audience_countries[1].country_info.id: expected a string of at most 200 characters, got the number 7")]
 #[case(
     "/data/sound/audience_interests/0/interest_info/id",
     Value::Null,
-    "data.sound.audience_interests[0].interest_info.id: expected a string, got null"
+    "data.sound.audience_interests[0].interest_info.id: expected a string of at most 200 characters, got null"
 )]
 #[case("/data/sound/audience_ages", json!([{"age_level": "3", "score": 1}]), "data.sound.audience_ages[0].age_level: expected a whole number, got a string")]
 #[case("/data/sound/audience_ages", json!([{"age_level": 3, "score": 1}, {"age_level": 3, "score": 2}]), "data.sound.audience_ages: 3 stands twice, with two values")]

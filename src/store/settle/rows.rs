@@ -8,6 +8,10 @@ use super::{End, Plan, Settlement};
 use crate::model::{Content, SnapshotFacts, SoundFacts};
 use crate::store::{StoreError, Tx, execute, json_rows, rows};
 
+/// What is counted of the path of an unknown field: a key that Postgres refuses to index would undo
+/// the settlement.
+const LONGEST_PATH: usize = 300;
+
 #[derive(Serialize)]
 struct SnapshotRow<'a>(
     i64,
@@ -93,19 +97,19 @@ fn step_seconds(content: &Content) -> Option<i64> {
 }
 
 pub(super) async fn upsert_sounds(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> {
-    let mut sounds: BTreeMap<&str, (i64, &SoundFacts)> = BTreeMap::new();
+    let mut sounds: BTreeMap<&str, (i64, SoundFacts)> = BTreeMap::new();
     for settlement in batch {
         if let End::Content { content, .. } = &settlement.end {
-            sounds.insert(
-                settlement.claim.ask.clip_id.as_str(),
-                (settlement.at, &content.sound),
-            );
+            // Several regions of one sound: each may leave out what another one says.
+            let (at, known) = sounds.entry(settlement.claim.ask.clip_id.as_str()).or_default();
+            *known = std::mem::take(known).updated_by(&content.sound);
+            *at = settlement.at;
         }
     }
     if sounds.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(&str, i64, &SoundFacts)> = sounds
+    let rows: Vec<(&str, i64, SoundFacts)> = sounds
         .into_iter()
         .map(|(clip, (at, facts))| (clip, at, facts))
         .collect();
@@ -189,15 +193,15 @@ impl<'a> Children<'a> {
             .extend(related.map(|(item, at)| (id, at, item.item_id.as_str(), item.cover_url.as_deref())));
         for (country, position) in content.countries.iter().zip(1..) {
             self.countries.push((id, position, &country.id, country.score));
-            self.country_names
-                .insert(&country.id, (country.code.as_deref(), country.name.as_deref()));
+            let names = self.country_names.entry(&country.id).or_default();
+            names.0 = country.code.as_deref().or(names.0);
+            names.1 = country.name.as_deref().or(names.1);
         }
         for (interest, position) in content.interests.iter().zip(1..) {
             self.interests.push((id, position, &interest.id, interest.score));
-            self.interest_names.insert(
-                &interest.id,
-                (interest.label.as_deref(), interest.name.as_deref()),
-            );
+            let names = self.interest_names.entry(&interest.id).or_default();
+            names.0 = interest.label.as_deref().or(names.0);
+            names.1 = interest.name.as_deref().or(names.1);
         }
     }
 
@@ -281,12 +285,13 @@ pub(super) async fn write_rows<T: Serialize>(
 }
 
 pub(super) async fn count_unknown_fields(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> {
-    let mut fields: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    let mut fields: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     for settlement in batch {
         let End::Content { content, .. } = &settlement.end else {
             continue;
         };
         for path in content.extra.keys() {
+            let path = path.chars().take(LONGEST_PATH).collect();
             let entry = fields.entry(path).or_insert((0, settlement.at));
             *entry = (entry.0 + 1, settlement.at);
         }
