@@ -125,6 +125,11 @@ impl Slot {
         }
     }
 
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn allocate(&self) -> io::Result<()> {
         let room = HEADER + ROOM;
         if usize::try_from(self.file.metadata()?.len()).is_ok_and(|length| length >= room) {

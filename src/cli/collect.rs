@@ -60,8 +60,12 @@ pub(super) async fn run(
         (false, clips) => Forced::Clips(clip_ids(clips)?),
     };
     let running = sqlite_file(config.database.url.expose()).and_then(|file| Lock::holder(&file));
-    let collected = match running {
+    let beside = match running {
         Some(holder) => beside(config, &forced, &holder).await?,
+        None => None,
+    };
+    let collected = match beside {
+        Some(collected) => collected,
         None => alone(config, &forced).await?,
     };
     output.result(&collected, Collected::text)?;
@@ -96,7 +100,10 @@ async fn alone(config: &Config, forced: &Forced) -> Result<Collected, Failure> {
     let collected = signals
         .stopping(async |stop| pass(&session, forced, stop).await)
         .await;
-    session.close().await?;
+    if let Err(error) = session.close().await {
+        // What was collected counts: the worker is taken for gone in a moment anyway.
+        note(&error.to_string());
+    }
     collected
 }
 
@@ -107,11 +114,23 @@ async fn pass(session: &Session, forced: &Forced, stop: Stop) -> Result<Collecte
         _ => Wanted::Forced(hand_over(&collector.store, forced).await?),
     };
     let progress = Progress::new();
-    let report = session.pass(wanted, &stop, &|event| progress.show(event)).await;
+    let report = session.passes(wanted, &stop, &|event| progress.show(event)).await;
     progress.end();
+    let cut = report?.cut;
+    if let Wanted::Forced(minute) = wanted {
+        // On Postgres other workers may have taken some of them.
+        let followed = follow(&collector.store, forced, minute, stop, || true).await?;
+        return Ok(followed.map_or_else(
+            || Collected::new(Vec::new(), None),
+            |f| Collected {
+                cut: cut.or(f.cut),
+                ..f
+            },
+        ));
+    }
     let worker = &collector.worker;
     let targets = collector.store.settled_by(&worker.id, worker.started_at).await?;
-    Ok(Collected::new(targets, report?.cut))
+    Ok(Collected::new(targets, cut))
 }
 
 /// Enters the slots of the current minute, and gives it.
@@ -128,53 +147,71 @@ async fn hand_over(store: &Store, forced: &Forced) -> Result<i64, Failure> {
     Ok(minute)
 }
 
-/// Hands the slots over to the process that is collecting, and shows them being done.
-async fn beside(config: &Config, forced: &Forced, holder: &Holder) -> Result<Collected, Failure> {
+/// Hands the slots over to the process that is collecting, and shows them being done. `None` when
+/// that process has gone and left some.
+async fn beside(config: &Config, forced: &Forced, holder: &Holder) -> Result<Option<Collected>, Failure> {
     if matches!(forced, Forced::None) {
         note(&format!(
             "{holder} is collecting and asks whatever is due by itself; `collect --all` asks now"
         ));
-        return Ok(Collected::new(Vec::new(), None));
+        return Ok(Some(Collected::new(Vec::new(), None)));
     }
     note(&format!("{holder} is collecting: handing over to it"));
     let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
     store.require_migrated().await?;
     let minute = hand_over(&store, forced).await?;
     let signals = Signals::listen()?;
+    let held = || sqlite_file(config.database.url.expose()).is_some_and(|file| Lock::holder(&file).is_some());
     let collected = signals
-        .stopping(async |stop| follow(&store, forced, minute, stop).await)
+        .stopping(async |stop| follow(&store, forced, minute, stop, held).await)
         .await;
     store.close().await;
     collected
 }
 
-async fn follow(store: &Store, forced: &Forced, minute: i64, mut stop: Stop) -> Result<Collected, Failure> {
+/// Follows the slots of a minute until they are settled. `None` when `held` says that nobody is left
+/// who would settle them.
+async fn follow(
+    store: &Store,
+    forced: &Forced,
+    minute: i64,
+    mut stop: Stop,
+    held: impl Fn() -> bool,
+) -> Result<Option<Collected>, Failure> {
     let progress = Progress::new();
-    let mut settled = 0;
-    loop {
-        let results = store.handed_over(forced.clips(), minute).await?;
-        let done: Vec<&FetchResult> = results.iter().filter(|r| r.outcome.is_some()).collect();
-        if settled == 0 {
-            progress.show(Event::Found(results.len()));
+    let mut shown = 0;
+    let cut = loop {
+        let state = store.hand_over_state(forced.clips(), minute).await?;
+        if shown == 0 {
+            progress.show(Event::Found(
+                usize::try_from(state.handed_over).unwrap_or_default(),
+            ));
         }
-        for result in done.iter().skip(settled) {
-            if let Some(outcome) = result.outcome.as_deref().and_then(|o| o.parse::<Outcome>().ok()) {
-                progress.show(Event::Settled(outcome, 1));
-            }
+        progress.show(Event::Settled(
+            Outcome::Stored,
+            (state.settled - shown).unsigned_abs(),
+        ));
+        shown = state.settled;
+        if state.settled == state.handed_over {
+            break None;
         }
-        settled = done.len();
-        let all = settled == results.len();
-        if all || stop.requested() {
+        if stop.requested() {
+            break Some(Cut::Stopped);
+        }
+        if !held() {
             progress.end();
-            let cut = (!all).then_some(Cut::Stopped);
-            let targets = results.into_iter().filter(|r| r.outcome.is_some()).collect();
-            return Ok(Collected::new(targets, cut));
+            return Ok(None);
         }
         tokio::select! {
-            () = super::clock().sleep(Duration::from_millis(200)) => {}
+            () = super::clock().sleep(Duration::from_millis(500)) => {}
             () = stop.wait() => {}
         }
-    }
+    };
+    progress.end();
+    Ok(Some(Collected::new(
+        store.handed_over(forced.clips(), minute).await?,
+        cut,
+    )))
 }
 
 impl Collected {
@@ -205,15 +242,15 @@ impl Collected {
         self.outcomes.get(outcome.as_str()).copied().unwrap_or_default()
     }
 
-    fn skipped_for(&self, reason: &str) -> bool {
+    fn ended_for(&self, reason: &str) -> bool {
         self.targets
             .iter()
-            .any(|t| t.outcome.as_deref() == Some("skipped") && t.reason.as_deref() == Some(reason))
+            .any(|target| target.reason.as_deref() == Some(reason))
     }
 
     fn exit(&self) -> Exit {
         let stopped = matches!(self.cut, Some(Cut::Budget | Cut::Paused(_)));
-        if stopped || self.skipped_for("budget") || self.skipped_for("paused") {
+        if stopped || self.ended_for("budget") || self.ended_for("paused") {
             return Exit::Stopped;
         }
         let bad = self.count(Outcome::Failed) + self.count(Outcome::Rejected);
@@ -234,11 +271,11 @@ impl Collected {
             .filter(|outcome| self.count(*outcome) > 0)
             .map(|outcome| format!("{} {outcome}", self.count(outcome)))
             .collect();
-        if counts.is_empty() {
-            return "Nothing was due.".to_owned();
-        }
-        let mut text = self.table();
-        text.push_str(&format!("{}; {} credits", counts.join(", "), self.credits));
+        let mut text = if counts.is_empty() {
+            "Nothing was due.".to_owned()
+        } else {
+            format!("{}{}; {} credits", self.table(), counts.join(", "), self.credits)
+        };
         match &self.cut {
             Some(Cut::Budget) => {
                 text.push_str("\nThe budget is spent: the rest is asked when there is budget again.")

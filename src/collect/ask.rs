@@ -90,16 +90,27 @@ impl Collector {
 
     /// Claims as many of these slots as the pace lets through now.
     async fn claim_next(&self, mut due: Vec<Due>, stop: &Stop) -> Result<Claimed, PassError> {
-        let mut stop = stop.clone();
-        tokio::select! {
-            () = self.pace.ready() => {}
-            () = stop.wait() => return Ok(Claimed { claims: Vec::new(), later: due, cut: Some(Cut::Stopped) }),
+        if !self.ready(stop).await {
+            return Ok(Claimed {
+                claims: Vec::new(),
+                later: due,
+                cut: Some(Cut::Stopped),
+            });
         }
         let later = due.split_off(1 + self.pace.try_more(due.len().saturating_sub(1)));
         Ok(Claimed {
             later,
             ..self.claim(&due, false).await?
         })
+    }
+
+    /// Waits until the pace lets a request through. `false`: asked to stop meanwhile.
+    async fn ready(&self, stop: &Stop) -> bool {
+        let mut stop = stop.clone();
+        tokio::select! {
+            () = self.pace.ready() => true,
+            () = stop.wait() => false,
+        }
     }
 
     /// Claims these slots, with room for each answer, or says why none may be claimed. What is not
@@ -131,6 +142,7 @@ impl Collector {
         &self,
         page: &[Due],
         pause: &Pause,
+        stop: &Stop,
         tally: &Tally<'_>,
     ) -> Result<Option<Cut>, PassError> {
         let other = page
@@ -138,6 +150,9 @@ impl Collector {
             .find(|due| Some(due.target_id) != pause.target_id)
             .or(page.first());
         let Some(due) = other else { return Ok(None) };
+        if !self.ready(stop).await {
+            return Ok(Some(Cut::Stopped));
+        }
         let Claimed { claims, cut, .. } = self.claim(std::slice::from_ref(due), true).await?;
         let Some((claim, slot)) = claims.into_iter().next() else {
             // Without a claim another worker has it, and finds out.
@@ -146,10 +161,9 @@ impl Collector {
                 None => self.still_paused().await,
             };
         };
-        let (_unused, never) = Stop::new();
         let (answers, inbox) = mpsc::channel(1);
         let asking = async {
-            let ended = self.fetch(claim, slot, &answers, &never, tally).await;
+            let ended = self.fetch(claim, slot, &answers, stop, tally).await;
             drop(answers);
             ended
         };

@@ -34,8 +34,8 @@ pub(super) enum Ended {
 enum Next {
     /// Another attempt, after a wait if one is named.
     Again(Reason, Option<Duration>),
-    /// Nothing more with this key.
-    Refused(Reason),
+    /// Nothing more with this key, for as long as is named at least.
+    Refused(Reason, Duration),
     /// The fetch is at its end.
     End,
 }
@@ -43,11 +43,11 @@ enum Next {
 impl Next {
     fn after(verdict: &Verdict) -> Self {
         match *verdict {
-            Verdict::Refused(reason) => Self::Refused(reason),
+            Verdict::Refused(reason) => Self::Refused(reason, Duration::ZERO),
             Verdict::Retry {
                 reason,
                 after: Some(after),
-            } if after > LONGEST_WAIT => Self::Refused(reason),
+            } if after > LONGEST_WAIT => Self::Refused(reason, after),
             Verdict::Retry { reason, after } => Self::Again(reason, after),
             _ => Self::End,
         }
@@ -73,14 +73,10 @@ impl Collector {
         loop {
             let received = self.client.ask(&claim.ask).await;
             let next = Next::after(&received.verdict);
-            match next {
-                Next::Again(Reason::RateLimited, after) => self.pace.refused(after.unwrap_or_default()),
-                Next::Again(_, Some(after)) => self.pace.pause_for(after),
-                _ => self.pace.accepted(),
-            }
+            self.keep_pace(next);
             let paused = match next {
                 // First of all, so that no one else goes on asking.
-                Next::Refused(reason) => Some(self.pause_key(reason, claim.target_id).await),
+                Next::Refused(reason, least) => Some(self.pause_key(reason, claim.target_id, least).await),
                 _ => None,
             };
             let again = match next {
@@ -111,20 +107,42 @@ impl Collector {
             if !self.wait_to_retry(wait, after, stop).await {
                 return Ok(Ended::Unanswered);
             }
-            let now = self.clock.now();
-            claim = match self.store.claim_retry(self.claimer(), &claim, now).await? {
-                Retry::Yes(next) => next,
-                Retry::OverBudget => {
-                    self.give_up(&claim, Reason::Budget, tally).await?;
-                    return Ok(Ended::Unanswered);
-                }
-                Retry::Paused => {
-                    self.give_up(&claim, reason, tally).await?;
-                    return Ok(Ended::Unanswered);
-                }
-                Retry::NotOurs => return Ok(Ended::Unanswered),
-            };
+            match self.claim_again(&claim, reason, tally).await? {
+                Some(next) => claim = next,
+                None => return Ok(Ended::Unanswered),
+            }
         }
+    }
+
+    /// What an answer says of how fast the API wants to be asked.
+    fn keep_pace(&self, next: Next) {
+        match next {
+            Next::Again(Reason::RateLimited, after) => self.pace.refused(after.unwrap_or_default()),
+            Next::Again(_, Some(after)) => self.pace.pause_for(after),
+            Next::Again(_, None) | Next::Refused(..) => {}
+            Next::End => self.pace.accepted(),
+        }
+    }
+
+    /// Claims another attempt, or gives the fetch up for the reason of the last one.
+    async fn claim_again(
+        &self,
+        claim: &Claim,
+        reason: Reason,
+        tally: &Tally<'_>,
+    ) -> Result<Option<Claim>, StoreError> {
+        let forbidden = match self
+            .store
+            .claim_retry(self.claimer(), claim, self.clock.now())
+            .await?
+        {
+            Retry::Yes(next) => return Ok(Some(next)),
+            Retry::NotOurs => return Ok(None),
+            Retry::OverBudget => Reason::Budget,
+            Retry::Paused => reason,
+        };
+        self.give_up(claim, forbidden, tally).await?;
+        Ok(None)
     }
 
     /// Waits with full jitter, or as long as the API asked for. `false`: asked to stop meanwhile;
@@ -144,14 +162,16 @@ impl Collector {
         }
     }
 
-    /// Leaves the key alone, and says once what to do about it.
+    /// Leaves the key alone, for `least` or longer, and says once what to do about it.
     pub(super) async fn pause_key(
         &self,
         reason: Reason,
         target_id: i64,
+        least: Duration,
     ) -> Result<Option<Pause>, StoreError> {
         let now = self.clock.now();
-        let until = now.saturating_add(i64::try_from(self.limits.pause.as_secs()).unwrap_or(i64::MAX));
+        let pause = self.limits.pause.max(least).as_secs();
+        let until = now.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
         self.store
             .pause(&self.key_fingerprint, reason, target_id, now, until)
             .await?;

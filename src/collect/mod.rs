@@ -14,7 +14,7 @@ mod settle;
 mod spooled;
 pub mod targets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,8 +38,11 @@ use crate::store::{Store, StoreError};
 pub use content::content_hash;
 pub use fetch::advice;
 
-/// Slots read at once: bounds the memory of a pass over any number of targets.
+/// The most slots read at once: bounds the memory of a pass over any number of targets.
 const PAGE: i64 = 10_000;
+
+/// A slot is not missed because a tick came late (seconds).
+const GRACE: i64 = 60;
 
 /// What a pass is told by the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,14 @@ pub struct Limits {
     pub catch_up: Duration,
     /// What may be spent.
     pub budget: Budget,
+}
+
+impl Limits {
+    /// The oldest slot that is still asked at `now`, unix seconds.
+    fn catch_up_from(&self, now: i64) -> i64 {
+        let catch_up = i64::try_from(self.catch_up.as_secs()).unwrap_or(i64::MAX);
+        now.saturating_sub(catch_up.max(GRACE))
+    }
 }
 
 /// Everything that a pass needs.
@@ -76,6 +87,8 @@ pub struct Collector {
     pub spool: Spool,
     /// Answers that neither the database nor the spool took.
     pub stranded: Mutex<Vec<Settlement>>,
+    /// Unknown fields that have been logged, each once.
+    pub told_fields: Mutex<BTreeSet<String>>,
 }
 
 /// Which slots a pass is about.
@@ -162,9 +175,22 @@ pub struct Report {
     pub requests: u64,
     /// Why it ended early, if it did.
     pub cut: Option<Cut>,
+    /// More is due, for another pass.
+    pub more: bool,
 }
 
 impl Report {
+    /// Adds what a later pass came to.
+    pub fn add(&mut self, later: Report) {
+        for (outcome, fetches) in later.outcomes {
+            *self.outcomes.entry(outcome).or_default() += fetches;
+        }
+        self.credits += later.credits;
+        self.requests += later.requests;
+        self.cut = later.cut;
+        self.more = later.more;
+    }
+
     /// All fetches that were settled.
     pub fn settled(&self) -> u64 {
         self.outcomes.values().sum()
@@ -210,7 +236,9 @@ impl Tally<'_> {
 }
 
 impl Collector {
-    /// Makes one pass.
+    /// Makes a pass over what is due now, or over as much of it as takes about a minute: what the
+    /// report calls `more` is for the next one, so that a long pass misses neither new slots nor an
+    /// edited watchlist.
     ///
     /// # Errors
     /// When the database fails or there is no room for answers. What was settled until then stays
@@ -221,65 +249,63 @@ impl Collector {
             observe,
             broken: AtomicBool::new(false),
         };
-        let now = self.clock.now();
         self.recover(&tally).await?;
-        let slots = self.prepare(now, &tally).await?;
+        let slots = self.prepare(self.clock.now(), &tally).await?;
         let scope = match wanted {
             Wanted::Due => Scope::Scheduled(&slots),
             Wanted::Forced(minute) => Scope::Forced(minute),
         };
-        let cut = self.pages(scope, stop, &tally).await?;
+        let page = self.page(scope, true).await?;
+        let full = i64::try_from(page.len()) == Ok(self.page_size());
+        let (cut, probed) = self.ask_page(page, stop, &tally).await?;
+        if let Some(cut) = &cut {
+            self.skip_rest(scope, cut, &tally).await?;
+        }
         let mut report = tally.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Slots that others hold are no reason to look again at once.
+        report.more = cut.is_none() && (probed || full && report.requests > 0);
         report.cut = cut;
         Ok(report)
     }
 
-    async fn pages(
+    /// Asks for what is due, or probes whether a pause may end; tells also which of both.
+    async fn ask_page(
         &self,
-        scope: Scope<'_>,
+        page: Vec<Due>,
         stop: &Stop,
         tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, PassError> {
-        let mut last_first = None;
-        loop {
-            if stop.requested() {
-                return Ok(Some(Cut::Stopped));
+    ) -> Result<(Option<Cut>, bool), PassError> {
+        if stop.requested() {
+            return Ok((Some(Cut::Stopped), false));
+        }
+        if page.is_empty() {
+            return Ok((None, false));
+        }
+        let now = self.clock.now();
+        match self.barred(now).await? {
+            Some(Cut::Paused(Some(pause))) if pause.until <= now => {
+                tally.found(1);
+                Ok((self.probe(&page, &pause, stop, tally).await?, true))
             }
-            let page = self.page(scope, true).await?;
-            // A page that begins like the last one did not move: others hold those slots.
-            let first = page.first().map(|due| (due.target_id, due.slot_at));
-            if first.is_none() || first == last_first {
-                return Ok(None);
-            }
-            let now = self.clock.now();
-            let cut = match self.barred(now).await? {
-                Some(Cut::Paused(Some(pause))) if pause.until <= now => {
-                    tally.found(1);
-                    self.probe(&page, &pause, tally).await?
-                }
-                Some(cut) => Some(cut),
-                None => {
-                    last_first = first;
-                    tally.found(page.len());
-                    self.ask_all(page, stop, tally).await?
-                }
-            };
-            match cut {
-                None => {}
-                Some(Cut::Stopped) => return Ok(Some(Cut::Stopped)),
-                Some(cut) => {
-                    self.skip_rest(scope, &cut, tally).await?;
-                    return Ok(Some(cut));
-                }
+            Some(cut) => Ok((Some(cut), false)),
+            None => {
+                tally.found(page.len());
+                Ok((self.ask_all(page, stop, tally).await?, false))
             }
         }
     }
 
+    /// Slots read at once: about a minute's worth of requests.
+    fn page_size(&self) -> i64 {
+        ((self.pace.rate() * 60.0) as i64).clamp(100, PAGE)
+    }
+
     /// What is due; `again` with what was skipped and can be asked when its cause is gone.
     async fn page(&self, scope: Scope<'_>, again: bool) -> Result<Vec<Due>, StoreError> {
-        let catch_up = i64::try_from(self.limits.catch_up.as_secs()).unwrap_or(i64::MAX);
-        let catch_up_from = self.clock.now().saturating_sub(catch_up);
-        self.store.due(scope, catch_up_from, again, PAGE).await
+        let catch_up_from = self.limits.catch_up_from(self.clock.now());
+        self.store
+            .due(scope, catch_up_from, again, self.page_size())
+            .await
     }
 
     /// Why nothing may be asked now, if so.

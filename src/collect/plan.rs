@@ -14,8 +14,7 @@ impl Collector {
     pub(super) async fn prepare(&self, now: i64, tally: &Tally<'_>) -> Result<Vec<GroupSlot>, StoreError> {
         let groups = self.store.groups().await?;
         let newest = newest_slots(&groups, now);
-        let catch_up_from =
-            now.saturating_sub(i64::try_from(self.limits.catch_up.as_secs()).unwrap_or(i64::MAX));
+        let catch_up_from = self.limits.catch_up_from(now);
         let freed = self
             .store
             .take_over(&self.worker.id, &newest, self.limits.attempts, catch_up_from, now)
@@ -31,10 +30,7 @@ impl Collector {
             let recorded = self.store.record_missed(&missed, &self.worker.id, now).await?;
             if recorded > 0 {
                 tally.settled(Outcome::Skipped, recorded);
-                tracing::warn!(
-                    slots = recorded,
-                    "recorded slots that were missed while nothing was running"
-                );
+                tracing::warn!(slots = recorded, "recorded slots that were missed");
             }
         }
         Ok(newest)

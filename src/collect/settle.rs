@@ -1,6 +1,7 @@
 //! The settling half of a pass: answers become rows, as many in one transaction as are waiting.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 
 use tokio::sync::mpsc;
 
@@ -82,6 +83,7 @@ impl Collector {
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;
             tally.attempted(attempt);
+            self.tell_unknown_fields(settlement);
             let Some((outcome, reason)) = settled else {
                 continue;
             };
@@ -101,6 +103,23 @@ impl Collector {
             }
         }
         Ok(())
+    }
+
+    /// Logs each field that the API page does not name, once.
+    fn tell_unknown_fields(&self, settlement: &Settlement) {
+        let End::Content { content, .. } = &settlement.end else {
+            return;
+        };
+        for path in content.extra.keys() {
+            let mut told = self.told_fields.lock().unwrap_or_else(PoisonError::into_inner);
+            // A service that invents names without end must not fill the memory.
+            if told.len() < 1_000 && told.insert(path.clone()) {
+                tracing::warn!(
+                    field = path,
+                    "answers have a field that is not known: it is kept in snapshots.extra"
+                );
+            }
+        }
     }
 
     /// Ends a fetch whose next attempt may not be made.

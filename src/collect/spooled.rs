@@ -8,7 +8,7 @@ use crate::api::{BODY_LIMIT, Verdict, wire};
 use crate::model::{Claim, Reason};
 use crate::spool::{Left, Slot};
 use crate::store::StoreError;
-use crate::store::settle::{AttemptFacts, End, Payload, Settlement};
+use crate::store::settle::{AttemptFacts, End, Payload, Settlement, Waiting};
 
 /// A settlement with the room that was reserved for it.
 #[derive(Debug)]
@@ -85,26 +85,30 @@ impl Collector {
             Err(why) => Err(StoreError::Unreadable(why)),
         };
         match settled {
-            Ok(()) => {}
-            // The database is there and does not take this one: it must not hold up the others.
-            Err(error) if self.store.schedules().await.is_ok() => {
+            Ok(Waiting::Open | Waiting::Settled) => {
+                slot.clear().map_err(|e| self.no_room(e))?;
+                self.spool.release(slot);
+            }
+            Ok(Waiting::Foreign) => {
+                tracing::error!(file = %slot.path().display(), "an answer in the spool belongs to another database: it stays there");
+            }
+            // It must not hold up the others.
+            Err(error) if error.is_refusal() => {
                 let path = slot.set_aside().map_err(|e| self.no_room(e))?;
                 tracing::error!(file = %path.display(), %error, "an answer in the spool cannot be settled: set aside");
-                return Ok(());
             }
             Err(error) => return Err(error.into()),
         }
-        slot.clear().map_err(|e| self.no_room(e))?;
-        self.spool.release(slot);
         Ok(())
     }
 
-    async fn settle_late(&self, settlement: &Settlement, tally: &Tally<'_>) -> Result<(), StoreError> {
-        if self.store.is_settled(settlement.claim.attempt_id).await? {
-            return Ok(());
+    async fn settle_late(&self, settlement: &Settlement, tally: &Tally<'_>) -> Result<Waiting, StoreError> {
+        let waiting = self.store.waiting(&settlement.claim).await?;
+        if waiting == Waiting::Open {
+            tracing::info!(target = %settlement.claim.ask, "settling an answer that had to wait");
+            self.settle_batch(std::slice::from_ref(settlement), tally).await?;
         }
-        tracing::info!(target = %settlement.claim.ask, "settling an answer that had to wait");
-        self.settle_batch(std::slice::from_ref(settlement), tally).await
+        Ok(waiting)
     }
 }
 

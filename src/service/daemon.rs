@@ -4,7 +4,7 @@
 use tokio::signal::unix::Signal;
 
 use super::heartbeat::Heartbeat;
-use super::session::{SIGN_OF_LIFE, limits, read_watchlist};
+use super::session::{SIGN_OF_LIFE, read_watchlist};
 use super::signals::{Signals, reload};
 use super::watched::Watched;
 use super::{ServiceError, Session};
@@ -12,7 +12,10 @@ use crate::clock::{Clock, DAY, rfc3339};
 use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
+
+/// Where other workers may change the targets, so many seconds pass at most before the next look.
+const SHARED_LOOK: i64 = 60;
 
 /// After an error of the database, so many seconds pass before the next look.
 const AFTER_ERROR: i64 = 10;
@@ -28,17 +31,22 @@ pub async fn run(
     let key = config.api_key()?;
     // The watchlist comes after what stays: the memory that reading it takes can then be given back.
     let session = Session::open(&config, &key, clock).await?;
+    // Before the file is read: an edit during a long first look is seen afterwards.
+    let watched = config.watchlist.path.clone().map(Watched::new);
     if let Some(watchlist) = read_watchlist(&config)? {
         let changes = session.sync(&watchlist).await?;
         tracing::info!(?changes, "the targets follow the watchlist");
     }
-    let watched = config.watchlist.path.clone().map(Watched::new);
+    if config.http.listen.is_some() {
+        tracing::warn!("http.listen is set, but this version serves no page yet");
+    }
     let daemon = Daemon {
         session,
         config,
         watched,
         hangup,
         look_at: 0,
+        not_before: 0,
         last_sign: 0,
         last_tick: 0,
     };
@@ -52,6 +60,8 @@ struct Daemon {
     hangup: Signal,
     /// The next instant at which something can be due, unix seconds.
     look_at: i64,
+    /// After an error, the next instant at which anything is tried, unix seconds.
+    not_before: i64,
     last_sign: i64,
     last_tick: i64,
 }
@@ -88,11 +98,15 @@ impl Daemon {
         self.last_tick = now;
         if let Err(error) = self.work(now, backwards, stop).await {
             tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
-            self.look_at = now + AFTER_ERROR;
+            self.look_at = 0;
+            self.not_before = now + AFTER_ERROR;
         }
     }
 
     async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), PassError> {
+        if now < self.not_before && !backwards {
+            return Ok(());
+        }
         let collector = &self.session.collector;
         if backwards || now >= self.last_sign + SIGN_OF_LIFE {
             collector.store.heartbeat(&collector.worker, now).await?;
@@ -137,6 +151,16 @@ impl Daemon {
             .filter_map(|(expression, zone)| Schedule::parse(expression, zone).ok()?.next(now))
             .min()
             .unwrap_or(now + DAY);
+        if report.more {
+            return Ok(now);
+        }
+        // Another worker may change the targets of a Postgres, and says nothing.
+        let shared = matches!(collector.store, Store::Postgres(_));
+        let next_slot = if shared {
+            next_slot.min(now + SHARED_LOOK)
+        } else {
+            next_slot
+        };
         let again = match &report.cut {
             Some(Cut::Budget) => (now / DAY + 1) * DAY,
             Some(Cut::Paused(Some(pause))) => pause.until.max(now + 1),
@@ -155,11 +179,14 @@ impl Daemon {
             Err(problems) => return tracing::error!("the configuration is not reloaded:\n{problems}"),
         };
         if config.database.url.expose() != self.config.database.url.expose()
-            || config.api.base_url != self.config.api.base_url
+            || config.state.dir != self.config.state.dir
         {
-            tracing::warn!("database.url and api.base_url take effect at the next start");
+            tracing::warn!("database.url and state.dir take effect at the next start");
         }
-        self.session.collector.limits = limits(&config);
+        let key = config.api_key().map_err(ServiceError::from);
+        if let Err(error) = key.and_then(|key| self.session.reconfigure(&config, &key)) {
+            return tracing::error!("the configuration is not reloaded:\n{error}");
+        }
         self.watched = config.watchlist.path.clone().map(Watched::new);
         self.config = config;
         self.reread_watchlist().await;
@@ -183,7 +210,13 @@ impl Daemon {
                 tracing::info!(?changes, "the targets follow the watchlist");
                 self.look_at = 0;
             }
-            Err(error) => tracing::error!("the old watchlist stays in force:\n{error}"),
+            Err(error) => {
+                if matches!(error, ServiceError::Store(_)) {
+                    // The file is good: it is tried again, also without another edit.
+                    self.watched.iter_mut().for_each(Watched::forget);
+                }
+                tracing::error!("the old watchlist stays in force:\n{error}");
+            }
         }
     }
 }

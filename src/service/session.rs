@@ -55,6 +55,7 @@ impl Session {
             key_fingerprint: key.fingerprint(),
             spool: spool(config)?,
             stranded: Mutex::default(),
+            told_fields: Mutex::default(),
         };
         Ok(Self {
             collector,
@@ -70,6 +71,20 @@ impl Session {
             self.collector.clock.now(),
         )
         .await?)
+    }
+
+    /// Makes passes until nothing more is due.
+    pub async fn passes(
+        &self,
+        wanted: Wanted,
+        stop: &Stop,
+        observe: Observe<'_>,
+    ) -> Result<Report, PassError> {
+        let mut report = self.pass(wanted, stop, observe).await?;
+        while report.more {
+            report.add(self.pass(wanted, stop, observe).await?);
+        }
+        Ok(report)
     }
 
     /// Makes one pass, with signs of life beside it: after [`SILENT_AFTER`] seconds without one,
@@ -93,6 +108,16 @@ impl Session {
                 tracing::warn!(%error, "could not write a sign of life");
             }
         }
+    }
+
+    /// Takes over what can change while it runs: limits, pace, and the key with its client.
+    pub fn reconfigure(&mut self, config: &Config, key: &ApiKey) -> Result<(), ServiceError> {
+        let collector = &mut self.collector;
+        collector.client = client(config, key, collector.clock.clone())?;
+        collector.pace = Pace::new(config.api.requests_per_second, collector.clock.clone());
+        collector.limits = limits(config);
+        collector.key_fingerprint = key.fingerprint();
+        Ok(())
     }
 
     /// Takes the worker out and closes the database.
@@ -137,7 +162,7 @@ fn client(config: &Config, key: &ApiKey, clock: Clock) -> Result<Client, Service
     Client::new(settings, clock).map_err(|error| ServiceError::Problems(error.into()))
 }
 
-pub(super) fn limits(config: &Config) -> Limits {
+fn limits(config: &Config) -> Limits {
     Limits {
         max_in_flight: config.api.max_in_flight,
         attempts: i64::from(config.api.attempts),

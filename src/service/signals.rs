@@ -1,5 +1,7 @@
 //! Signals: the first asks to stop, the second stops at once.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -8,6 +10,10 @@ use crate::collect::Stop;
 
 /// The exit status of a process that was ended by a second Ctrl-C, as shells have it.
 const INTERRUPTED: i32 = 130;
+
+/// After the first signal, so much time is left: more than a request may take with the defaults, and
+/// less than systemd gives.
+const DEADLINE: Duration = Duration::from_secs(75);
 
 /// SIGTERM and Ctrl-C.
 #[derive(Debug)]
@@ -32,14 +38,18 @@ impl Signals {
         }
     }
 
-    /// Requests the stop at the first signal and ends the process at the second; never returns.
+    /// Requests the stop at the first signal and ends the process at the second, or after a deadline;
+    /// never returns.
     /// What was received by then and not settled is asked again; what was settled stays.
     pub async fn request(mut self, stop: &watch::Sender<bool>) -> std::convert::Infallible {
         self.next().await;
         tracing::info!("stopping: what is in flight ends, a second signal stops at once");
         // Without a receiver nobody is left who would have to stop.
         let _ = stop.send(true);
-        self.next().await;
+        tokio::select! {
+            () = self.next() => {}
+            () = tokio::time::sleep(DEADLINE) => {}
+        }
         tracing::warn!("stopped at once");
         std::process::exit(INTERRUPTED)
     }

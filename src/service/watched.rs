@@ -31,6 +31,11 @@ impl Watched {
         }
     }
 
+    /// Takes the file as it is for changed.
+    pub(super) fn forget(&mut self) {
+        self.seen = None;
+    }
+
     /// Whether the file has changed and then stood still since the last look: who reads a file that
     /// is being written reads half of it.
     pub(super) fn changed(&mut self) -> bool {

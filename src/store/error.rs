@@ -57,6 +57,20 @@ impl StoreError {
         }
     }
 
+    /// The database refuses what is to be written, and always will, however healthy it is.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Failed(sqlx::Error::Database(error)) = self else {
+            return matches!(self, Self::Unreadable(_));
+        };
+        let code = error.code().unwrap_or_default();
+        // Postgres: data exceptions and violated constraints. SQLite: a constraint and its kinds, but
+        // for the one that a trigger raises.
+        let sqlite = code
+            .parse::<u32>()
+            .is_ok_and(|code| code < 10_000 && code & 0xff == 19 && code != 1_811);
+        sqlite || (code.len() == 5 && (code.starts_with("22") || code.starts_with("23")))
+    }
+
     /// Two transactions were in each other's way: the same again may well succeed.
     pub fn is_conflict(&self) -> bool {
         let Self::Failed(sqlx::Error::Database(error)) = self else {

@@ -64,9 +64,10 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(5)
             .acquire_timeout(Duration::from_secs(10))
-            // A begin that is cancelled can leave a transaction open (sqlx issue 4385).
+            // A begin that is cancelled can leave a transaction open (sqlx issue 4385); without one, a
+            // bare ROLLBACK would bring a warning each time.
             .after_release(|connection, _| {
-                Box::pin(async move { connection.execute("ROLLBACK").await.map(|_| true) })
+                Box::pin(async move { connection.execute("BEGIN; ROLLBACK").await.map(|_| true) })
             })
             .connect(url)
             .await;

@@ -26,6 +26,15 @@ pub struct FetchResult {
     pub credits: i64,
 }
 
+/// How far fetches are that were handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HandOver {
+    /// All of them.
+    pub handed_over: i64,
+    /// Those that are settled.
+    pub settled: i64,
+}
+
 impl Store {
     /// The fetches that a worker has settled since an instant, in the order of target and slot.
     pub async fn settled_by(&self, worker: &str, since: i64) -> Result<Vec<FetchResult>, StoreError> {
@@ -51,7 +60,7 @@ impl Store {
         rows.iter().map(fetch_result).collect()
     }
 
-    /// The fetches that were handed over for a minute, for these sounds or for all.
+    /// The settled ones of the fetches that were handed over for a minute, for these sounds or for all.
     pub async fn handed_over(
         &self,
         clips: Option<&[String]>,
@@ -70,28 +79,64 @@ impl Store {
                 (SELECT count(*) FROM attempts AS a WHERE a.fetch_id = f.id) AS attempts,
                 (SELECT CAST(coalesce(sum(a.credits), 0) AS BIGINT) FROM attempts AS a WHERE a.fetch_id = f.id) AS credits
             FROM targets AS t
-            JOIN fetches AS f ON f.target_id = t.id AND f.slot_at = $1
+            JOIN fetches AS f ON f.target_id = t.id AND f.slot_at = $2
+            WHERE f.outcome IS NOT NULL AND ($3 OR t.clip_id IN (SELECT r.value->>0 FROM json_each($1) AS r))
             ORDER BY t.clip_id, t.region, t.period",
-            slot_at
+            clip_rows(clips)?,
+            slot_at,
+            clips.is_none()
         )?;
-        let results: Result<Vec<FetchResult>, StoreError> = rows.iter().map(fetch_result).collect();
-        let wanted = |result: &FetchResult| clips.is_none_or(|clips| clips.contains(&result.clip_id));
-        Ok(results?.into_iter().filter(wanted).collect())
+        rows.iter().map(fetch_result).collect()
+    }
+
+    /// How many fetches were handed over for a minute, for these sounds or for all, and how many of
+    /// them are settled.
+    pub async fn hand_over_state(
+        &self,
+        clips: Option<&[String]>,
+        slot_at: i64,
+    ) -> Result<HandOver, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT count(*) AS handed_over, count(f.outcome) AS settled
+            FROM targets AS t
+            JOIN fetches AS f ON f.target_id = t.id AND f.slot_at = $2
+            WHERE $3 OR t.clip_id IN (SELECT r.value->>0 FROM json_each($1) AS r)",
+            clip_rows(clips)?,
+            slot_at,
+            clips.is_none()
+        )?;
+        match rows.first() {
+            Some(row) => Ok(HandOver {
+                handed_over: row.get("handed_over")?,
+                settled: row.get("settled")?,
+            }),
+            None => Ok(HandOver::default()),
+        }
     }
 
     /// Which of these sounds are not watched.
     pub async fn unwatched(&self, clips: &[String]) -> Result<Vec<String>, StoreError> {
         let mut tx = self.read().await?;
-        let clips: Vec<(&str,)> = clips.iter().map(|clip| (clip.as_str(),)).collect();
         let rows = rows!(
             &mut tx,
             "SELECT r.value->>0 AS clip_id
             FROM json_each($1) AS r
             WHERE NOT EXISTS (SELECT 1 FROM targets AS t WHERE t.clip_id = r.value->>0 AND t.removed_at IS NULL)",
-            super::json_rows(&clips)?
+            clip_rows(Some(clips))?
         )?;
         rows.iter().map(|row| row.get("clip_id")).collect()
     }
+}
+
+fn clip_rows(clips: Option<&[String]>) -> Result<String, StoreError> {
+    let rows: Vec<(&str,)> = clips
+        .unwrap_or_default()
+        .iter()
+        .map(|clip| (clip.as_str(),))
+        .collect();
+    super::json_rows(&rows)
 }
 
 fn fetch_result(row: &Row) -> Result<FetchResult, StoreError> {

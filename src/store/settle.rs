@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,17 @@ pub enum End {
     Failed(Reason),
     /// Not given up: another attempt follows.
     Retrying,
+}
+
+/// What the ledger knows of an attempt of which the answer had to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// It is to be settled.
+    Open,
+    /// It has been settled.
+    Settled,
+    /// It is none of this database.
+    Foreign,
 }
 
 /// What one settlement came to: `None` while another attempt follows.
@@ -162,18 +173,28 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Credits of attempts that were not charged go back to the day from which they were taken.
+/// Credits of attempts that were not charged go back to the day from which they were taken. What the
+/// rows still hold is given back, so that settling twice gives back once.
 async fn give_back(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> {
-    let mut days: BTreeMap<i64, i64> = BTreeMap::new();
-    for settlement in batch
+    let free: Vec<(i64,)> = batch
         .iter()
-        .filter(|s| !s.attempt.charged && s.attempt.credits > 0)
-    {
-        *days
-            .entry(settlement.claim.sent_at / crate::clock::DAY)
-            .or_default() += settlement.attempt.credits;
+        .filter(|s| !s.attempt.charged)
+        .map(|s| (s.claim.attempt_id,))
+        .collect();
+    if free.is_empty() {
+        return Ok(());
     }
-    for (day, credits) in days {
+    let days = rows!(
+        tx,
+        "SELECT a.sent_at / 86400 AS day, CAST(sum(a.credits) AS BIGINT) AS credits
+        FROM json_each($1) AS r
+        JOIN attempts AS a ON a.id = CAST(r.value->>0 AS BIGINT)
+        GROUP BY 1
+        ORDER BY 1",
+        json_rows(&free)?
+    )?;
+    for row in days {
+        let (day, credits): (i64, i64) = (row.get("day")?, row.get("credits")?);
         budget::add(tx, day * crate::clock::DAY, -credits).await?;
     }
     Ok(())
@@ -386,16 +407,33 @@ async fn update_fetches(
 }
 
 impl Store {
-    /// Whether what came of an attempt is in the database already. One that is `unknown` may still
-    /// have an answer that waits.
-    pub async fn is_settled(&self, attempt_id: i64) -> Result<bool, StoreError> {
+    /// What the ledger knows of an attempt of which the answer had to wait.
+    pub async fn waiting(&self, claim: &Claim) -> Result<Waiting, StoreError> {
         let mut tx = self.read().await?;
         let rows = rows!(
             &mut tx,
-            "SELECT id FROM attempts WHERE id = $1 AND state IN ('answered', 'not_sent')",
-            attempt_id
+            "SELECT a.state
+            FROM attempts AS a
+            JOIN fetches AS f ON f.id = a.fetch_id
+            JOIN targets AS t ON t.id = f.target_id
+            WHERE a.id = $1 AND f.id = $2 AND t.id = $3 AND f.slot_at = $4 AND t.clip_id = $5 AND t.region = $6",
+            claim.attempt_id,
+            claim.fetch_id,
+            claim.target_id,
+            claim.slot_at,
+            claim.ask.clip_id.as_str(),
+            claim.ask.region.as_str()
         )?;
-        Ok(!rows.is_empty())
+        let Some(row) = rows.first() else {
+            return Ok(Waiting::Foreign);
+        };
+        let state: String = row.get("state")?;
+        // One that is `unknown` may still have an answer that waits.
+        Ok(if state == "answered" || state == "not_sent" {
+            Waiting::Settled
+        } else {
+            Waiting::Open
+        })
     }
 
     /// Ends a fetch of this worker whose attempts are all settled and of which no further one may

@@ -158,7 +158,7 @@ async fn day(
     // The real time is the latest that there is, also a minute after today's slot.
     clock.set((slot + AFTER_SLOT).min(super::clock().now()));
     session.sync(&known_on(sounds, slot)).await?;
-    report.add(&session.pass(Wanted::Due, stop, &|_| {}).await?);
+    report.add(&session.passes(Wanted::Due, stop, &|_| {}).await?);
     Ok(())
 }
 
