@@ -77,13 +77,16 @@ impl Report {
         format!(
             "{} days lived through in {:.1} s: {} requests to a simulated API,\n\
              {}; {} credits, had they been real.\n\
-             The database is {}",
+             The database is {}.\n\
+             It has up to {} days of a sound, of which the API now shows the newest {}.",
             self.days,
             self.seconds,
             self.requests,
             outcomes.join(", "),
             self.credits,
-            self.database
+            self.database,
+            self.targets.iter().map(|t| t.days_kept).max().unwrap_or(0),
+            self.longest_window()
         )
     }
 
@@ -95,7 +98,7 @@ impl Report {
         if wide.width().is_none_or(|terminal| width <= usize::from(terminal)) {
             return wide.to_string();
         }
-        let longest = self.targets.iter().map(|t| t.window.len()).max().unwrap_or(0);
+        let longest = self.longest_window();
         let windows = self.targets.iter().map(|target| {
             let line = sparkline(&values(target));
             format!(" {line:>longest$}  {} {}", title(target), target.region)
@@ -105,6 +108,10 @@ impl Report {
             self.rows(false),
             windows.collect::<Vec<_>>().join("\n")
         )
+    }
+
+    fn longest_window(&self) -> usize {
+        self.targets.iter().map(|t| t.window.len()).max().unwrap_or(0)
     }
 
     fn rows(&self, with_windows: bool) -> Table {
