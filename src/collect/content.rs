@@ -8,39 +8,49 @@ use crate::model::Content;
 /// SHA-256 of a content in canonical form: its values in a fixed order, without the query part of
 /// URLs, which are signed anew for each answer.
 pub fn content_hash(content: &Content) -> [u8; 32] {
-    let mut content = content.clone();
-    for url in [
-        &mut content.sound.link,
-        &mut content.sound.cover_url,
-        &mut content.sound.music_url,
-    ]
-    .into_iter()
-    .flatten()
-    .chain(
-        content
-            .related
-            .iter_mut()
-            .filter_map(|item| item.cover_url.as_mut()),
-    ) {
-        cut_query(url);
-    }
-    content.extra.values_mut().for_each(cut_queries);
+    let sound = &content.sound;
+    let names = (
+        &sound.song_id,
+        &sound.title,
+        &sound.author,
+        &sound.url_title,
+        sound.duration_seconds,
+    );
+    let urls = [&sound.link, &sound.cover_url, &sound.music_url].map(|url| url.as_deref().map(without_query));
+    let related: Vec<(&str, Option<&str>)> = content
+        .related
+        .iter()
+        .map(|item| {
+            (
+                item.item_id.as_str(),
+                item.cover_url.as_deref().map(without_query),
+            )
+        })
+        .collect();
+    let mut extra = content.extra.clone();
+    extra.values_mut().for_each(cut_queries);
+    let series = (
+        &content.trend,
+        &content.countries,
+        &content.interests,
+        &content.ages,
+    );
     // Of these types only a map with keys other than texts could fail, and there is none.
-    let canonical = serde_json::to_vec(&content).unwrap_or_default();
+    let canonical =
+        serde_json::to_vec(&(names, urls, &content.facts, series, related, extra)).unwrap_or_default();
     Sha256::digest(&canonical).into()
 }
 
-fn cut_query(url: &mut String) {
-    if let Some(query) = url.find('?')
-        && url.starts_with("http")
-    {
-        url.truncate(query);
+fn without_query(url: &str) -> &str {
+    match url.split_once('?') {
+        Some((address, _)) if url.starts_with("http") => address,
+        _ => url,
     }
 }
 
 fn cut_queries(value: &mut Value) {
     match value {
-        Value::String(text) => cut_query(text),
+        Value::String(text) => *text = without_query(text).to_owned(),
         Value::Array(items) => items.iter_mut().for_each(cut_queries),
         Value::Object(fields) => fields.values_mut().for_each(cut_queries),
         _ => {}
