@@ -142,6 +142,28 @@ async fn each_target_has_its_own_sum_of_missed_slots(
 
 #[rstest]
 #[tokio::test]
+async fn a_forced_fetch_hides_no_missed_slot(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let ledger = watching(backend, "@hourly").await;
+    ledger.pass().await;
+    ledger.clock.set(NOW + 2 * HOUR + 30 * MINUTE);
+    ledger.force(None).await;
+    ledger.clock.set(NOW + 4 * HOUR + 30 * MINUTE);
+    ledger.pass().await;
+    let outcomes = format!("SELECT (slot_at - {NOW}) / 60, outcome FROM fetches ORDER BY slot_at");
+    let expected = [
+        "0 stored",
+        "60 skipped",
+        "120 skipped",
+        "150 confirmed",
+        "180 skipped",
+        "240 confirmed",
+    ];
+    assert_eq!(ledger.rows(&outcomes).await, expected);
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
 async fn after_a_change_of_the_schedule_the_next_slot_is_the_first_one_after_it(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
