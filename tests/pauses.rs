@@ -276,20 +276,20 @@ async fn slots_that_were_skipped_too_long_ago_or_are_not_the_newest_stay_skipped
 #[case::rate_limited(429, "rate_limited", 0)]
 #[case::overloaded(503, "server_error", 2)]
 #[tokio::test]
-async fn a_retry_after_of_more_than_an_hour_pauses_the_key(
+async fn a_retry_after_of_more_than_an_hour_pauses_the_key_for_as_long(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
     #[case] status: u16,
     #[case] reason: &str,
     #[case] credits: i64,
 ) {
-    let script = move |_: &Call| Reply::new(status, "").header("retry-after", 3_601);
+    let script = move |_: &Call| Reply::new(status, "").header("retry-after", 7_200);
     let mut ledger = Ledger::new(backend, 5, script).await;
     ledger.set("api", "max_in_flight", 1);
     ledger.pass().await;
     assert_eq!((ledger.api.count(), ledger.credits().await), (1, credits));
     let failed = format!("failed {reason} 1");
     assert_eq!(ledger.outcomes().await, [failed.as_str(), "skipped paused 4"]);
-    assert_eq!(ledger.rows(PAUSES).await, [pause(KEY, reason, NOW, NOW + HOUR)]);
+    assert_eq!(ledger.rows(PAUSES).await, [pause(KEY, reason, NOW, NOW + 7_200)]);
     ledger.end().await;
 }
 

@@ -256,14 +256,17 @@ impl Collector {
             Wanted::Forced(minute) => Scope::Forced(minute),
         };
         let page = self.page(scope, true).await?;
-        let full = i64::try_from(page.len()) == Ok(self.page_size());
+        let found = u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let full = i64::try_from(found) == Ok(self.page_size());
         let (cut, probed) = self.ask_page(page, stop, &tally).await?;
         if let Some(cut) = &cut {
             self.skip_rest(scope, cut, &tally).await?;
         }
         let mut report = tally.report.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Slots that others hold are no reason to look again at once.
-        report.more = cut.is_none() && (probed || full && report.requests > 0);
+        // What the budget did not pay for gets its reason in the next pass; slots that others hold are
+        // no reason to look again at once.
+        let left = full || report.settled() < found;
+        report.more = cut.is_none() && (probed || left && report.requests > 0);
         report.cut = cut;
         Ok(report)
     }

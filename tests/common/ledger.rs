@@ -158,7 +158,7 @@ impl Ledger {
         let minute = self.clock.now() / MINUTE * MINUTE;
         session.collector.store.hand_over(clips, minute).await.unwrap();
         let stop = Stop::new().1;
-        let report = session.pass(Wanted::Forced(minute), &stop, &|_| {}).await;
+        let report = session.passes(Wanted::Forced(minute), &stop, &|_| {}).await;
         session.close().await.unwrap();
         report.unwrap()
     }
@@ -256,6 +256,6 @@ impl Drop for Ledger {
 /// One pass over what is due.
 pub async fn pass(session: &Session) -> Report {
     let stop = Stop::new().1;
-    let report = session.pass(Wanted::Due, &stop, &|_| {}).await;
+    let report = session.passes(Wanted::Due, &stop, &|_| {}).await;
     report.unwrap_or_else(|e| panic!("{e}"))
 }
