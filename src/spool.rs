@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -27,6 +28,8 @@ const HEADER: usize = 8 + 8 + 32;
 pub struct Spool {
     folder: PathBuf,
     free: Mutex<Vec<Slot>>,
+    /// The file to try next: those before it are taken.
+    next: AtomicUsize,
 }
 
 /// Room for one record, allocated on disk and locked for this process.
@@ -55,6 +58,7 @@ impl Spool {
         Ok(Self {
             folder: folder.to_owned(),
             free: Mutex::default(),
+            next: AtomicUsize::new(0),
         })
     }
 
@@ -63,17 +67,21 @@ impl Spool {
         if let Some(slot) = self.free().pop() {
             return Ok(slot);
         }
-        for number in 0.. {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
             let path = self.folder.join(format!("answer-{number:04}"));
             let Some(slot) = Slot::lock(path)? else { continue };
             // What a former process left is settled first; until then its room is taken.
             if slot.holds_record()? {
                 continue;
             }
-            slot.allocate()?;
+            if let Err(error) = slot.allocate() {
+                // There may be room later.
+                self.next.store(number, Ordering::Relaxed);
+                return Err(error);
+            }
             return Ok(slot);
         }
-        Err(ErrorKind::StorageFull.into())
     }
 
     /// Gives room back that is not needed any more.

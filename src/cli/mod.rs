@@ -30,7 +30,8 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let output = Output::new(args.json);
     logs::start(&args.command);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // One thread for everything but SQLite, which has its own: an answer passes through no other.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&Failure::Other(format!("cannot start: {error}"))),
     };

@@ -16,6 +16,9 @@ use crate::store::claim;
 use crate::store::due::Due;
 use crate::store::pauses::Pause;
 
+/// Places are claimed when this part of them is free: one transaction for several.
+const CLAIM_PART: usize = 4;
+
 /// What came of claiming.
 struct Claimed {
     /// Ours, each with room for its answer.
@@ -61,7 +64,8 @@ impl Collector {
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
             let open = end.is_none() && !tally.is_broken() && !queue.is_empty();
-            if open && free > 0 && claiming.is_empty() {
+            let enough = free >= self.limits.max_in_flight.div_ceil(CLAIM_PART);
+            if open && enough && claiming.is_empty() {
                 claiming.push(self.claim_next(queue.drain(..free.min(queue.len())).collect(), stop));
             }
             if in_flight.is_empty() && claiming.is_empty() {
@@ -70,6 +74,8 @@ impl Collector {
             // No branch waits for the database: a fetch that is not polled meanwhile may be within a
             // transaction, and both would wait for each other.
             tokio::select! {
+                // Answers first: a claim then serves all places that have become free.
+                biased;
                 Some(ended) = in_flight.next(), if !in_flight.is_empty() => match ended {
                     Ok(Ended::Refused(pause)) => end = end.or(Some(Ok(Cut::Paused(pause)))),
                     Ok(Ended::Answered | Ended::Unanswered) => {}
