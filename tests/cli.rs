@@ -1,4 +1,10 @@
 //! The commands as people and scripts meet them: the built program, real processes, real HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests too"
+)]
 
 mod common;
 
@@ -335,23 +341,72 @@ fn a_collect_beside_a_daemon_hands_its_slots_over() {
 }
 
 #[test]
+fn a_collect_goes_on_by_itself_when_the_daemon_dies() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, WATCHLIST);
+    // A pace at which the daemon takes minutes for what it is handed.
+    let daemon = place.start_with("run", "SOUNDWATCH__API__REQUESTS_PER_SECOND", "0.01");
+    until("the first target is stored", || settled(&place, "stored") == 1);
+    let collecting = place.start("collect --all --json");
+    until("its slots are handed over", || {
+        number(&place, "SELECT count(*) FROM fetches WHERE forced") == 2
+    });
+    daemon.stop(Signal::KILL);
+    let collected = collecting.end().expect_code(0).json();
+    assert_eq!(collected["targets"].as_array().unwrap().len(), 2, "{collected}");
+}
+
+/// The one number of a query; 0 while the database is not there.
+fn number(place: &Place, sql: &'static str) -> i64 {
+    use sqlx::Connection;
+    let database = format!("sqlite:{}", place.path().join(DATABASE).display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let Ok(mut connection) = sqlx::SqliteConnection::connect(&database).await else {
+            return 0;
+        };
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap_or(0)
+    })
+}
+
+#[test]
+fn a_reload_takes_the_new_key() {
+    let simulator = simulator("--key sk_live_right_key");
+    let settings: Vec<_> = simulator
+        .env
+        .iter()
+        .filter(|(name, _)| !name.starts_with("SOUNDWATCH__API__KEY"))
+        .cloned()
+        .collect();
+    let place = Place::empty()
+        .with(&settings)
+        .with_setting("SOUNDWATCH__API__KEY_FILE", "key")
+        // What a refused key left over is asked again within this time.
+        .with_setting("SOUNDWATCH__SCHEDULE__CATCH_UP", "366d");
+    place.write("watchlist.toml", WATCHLIST);
+    let write_key = |key: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        place.write("key", key);
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(place.path().join("key"), mode).unwrap();
+    };
+    write_key("sk_live_wrong_key");
+    let daemon = place.start("run");
+    until("the wrong key is refused", || settled(&place, "failed") == 1);
+    write_key("sk_live_right_key");
+    daemon.signal(Signal::HUP);
+    until("the right key is used", || settled(&place, "stored") == 1);
+    daemon.stop(Signal::TERM).expect_code(0);
+}
+
+#[test]
 fn a_long_pass_gives_signs_of_life() {
     let simulator = simulator("--latency 25s");
     let place = Place::asking(&simulator, WATCHLIST);
     let _collecting = place.start("collect");
-    let database = format!("sqlite:{}", place.path().join(DATABASE).display());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let alive_for = || -> i64 {
-        use sqlx::Connection;
-        runtime.block_on(async {
-            let Ok(mut connection) = sqlx::SqliteConnection::connect(&database).await else {
-                return 0;
-            };
-            sqlx::query_scalar("SELECT heartbeat_at - started_at FROM workers")
-                .fetch_one(&mut connection)
-                .await
-                .unwrap_or(0)
-        })
-    };
+    let alive_for = || number(&place, "SELECT heartbeat_at - started_at FROM workers");
     until("a sign of life was given during the request", || alive_for() >= 4);
 }

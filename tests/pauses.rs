@@ -82,7 +82,7 @@ async fn what_is_in_flight_at_a_refusal_ends(#[values(Backend::Sqlite, Backend::
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let script = move |c: &Call| {
         if c.of_all == 4 {
-            gate.add_permits(3);
+            gate.add_permits(40);
             Reply::new(401, "")
         } else {
             Reply::trend(c, &[1.0]).held_by(&gate)

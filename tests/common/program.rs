@@ -84,7 +84,17 @@ impl Place {
 
     /// Starts a command that goes on until it is stopped.
     pub fn start(&self, arguments: &str) -> Running {
+        Self::begin(self.command(arguments))
+    }
+
+    /// The same with one more setting.
+    pub fn start_with(&self, arguments: &str, name: &str, value: &str) -> Running {
         let mut command = self.command(arguments);
+        command.env(name, value);
+        Self::begin(command)
+    }
+
+    fn begin(mut command: std::process::Command) -> Running {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Running {
             child: Some(command.spawn().unwrap()),
@@ -139,8 +149,13 @@ impl Running {
     }
 
     /// Asks it to end, and waits until it has.
-    pub fn stop(mut self, signal: Signal) -> Ended {
+    pub fn stop(self, signal: Signal) -> Ended {
         self.signal(signal);
+        self.end()
+    }
+
+    /// Waits until it has ended.
+    pub fn end(mut self) -> Ended {
         let mut child = self.child.take().unwrap();
         let begun = Instant::now();
         while child.try_wait().unwrap().is_none() {
