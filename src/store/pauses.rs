@@ -6,7 +6,8 @@ use crate::model::Reason;
 /// A pause of one key.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Pause {
-    /// Why: `unauthorized`, `out_of_credits`, `forbidden` or `rate_limited`.
+    /// Why: `unauthorized`, `out_of_credits`, `forbidden`; `rate_limited` or `server_error` when the API
+    /// asked to be left alone for over an hour.
     pub reason: String,
     /// Unix seconds.
     pub since: i64,
