@@ -35,12 +35,10 @@ pub struct HandOver {
     pub settled: i64,
 }
 
-impl Store {
-    /// The fetches that a worker has settled since an instant, in the order of target and slot.
-    pub async fn settled_by(&self, worker: &str, since: i64) -> Result<Vec<FetchResult>, StoreError> {
-        let mut tx = self.read().await?;
-        let rows = rows!(
-            &mut tx,
+/// The SELECT of fetches as commands report them, with its last clauses.
+macro_rules! fetch_results {
+    ($clauses:literal) => {
+        concat!(
             "SELECT
                 t.clip_id,
                 t.region,
@@ -50,10 +48,24 @@ impl Store {
                 f.reason,
                 (SELECT count(*) FROM attempts AS a WHERE a.fetch_id = f.id) AS attempts,
                 (SELECT CAST(coalesce(sum(a.credits), 0) AS BIGINT) FROM attempts AS a WHERE a.fetch_id = f.id) AS credits
-            FROM fetches AS f
-            JOIN targets AS t ON t.id = f.target_id
-            WHERE f.settled_at >= $2 AND f.worker_id = $1
-            ORDER BY t.clip_id, t.region, t.period, f.slot_at",
+            FROM targets AS t
+            JOIN fetches AS f ON f.target_id = t.id
+            ",
+            $clauses
+        )
+    };
+}
+
+impl Store {
+    /// The fetches that a worker has settled since an instant, in the order of target and slot.
+    pub async fn settled_by(&self, worker: &str, since: i64) -> Result<Vec<FetchResult>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            fetch_results!(
+                "WHERE f.settled_at >= $2 AND f.worker_id = $1
+                ORDER BY t.clip_id, t.region, t.period, f.slot_at"
+            ),
             worker,
             since
         )?;
@@ -69,19 +81,12 @@ impl Store {
         let mut tx = self.read().await?;
         let rows = rows!(
             &mut tx,
-            "SELECT
-                t.clip_id,
-                t.region,
-                t.period,
-                f.slot_at,
-                f.outcome,
-                f.reason,
-                (SELECT count(*) FROM attempts AS a WHERE a.fetch_id = f.id) AS attempts,
-                (SELECT CAST(coalesce(sum(a.credits), 0) AS BIGINT) FROM attempts AS a WHERE a.fetch_id = f.id) AS credits
-            FROM targets AS t
-            JOIN fetches AS f ON f.target_id = t.id AND f.slot_at = $2
-            WHERE f.outcome IS NOT NULL AND ($3 OR t.clip_id IN (SELECT r.value->>0 FROM json_each($1) AS r))
-            ORDER BY t.clip_id, t.region, t.period",
+            fetch_results!(
+                "WHERE f.slot_at = $2
+                    AND f.outcome IS NOT NULL
+                    AND ($3 OR t.clip_id IN (SELECT r.value->>0 FROM json_each($1) AS r))
+                ORDER BY t.clip_id, t.region, t.period"
+            ),
             clip_rows(clips)?,
             slot_at,
             clips.is_none()
