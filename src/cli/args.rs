@@ -41,7 +41,7 @@ pub(super) enum Command {
     /// Exit status: 0 all stored or confirmed, or nothing was due; 1 all failed, or the database is
     /// away; 3 some failed or had no data; 4 stopped by budget, credits or key.
     Collect {
-        /// Ask for every target now, also those that are not due
+        /// Ask for every target now, also those that are not due; what is due stays due
         #[arg(long, conflicts_with = "clips")]
         all: bool,
         /// Ask for these sounds now: clip IDs or tiktok.com/music links

@@ -112,6 +112,11 @@ impl Findings {
     fn forecast(&mut self, config: &Config, watchlist: &Watchlist) {
         let forecast = Forecast::new(&watchlist.targets, config.budget, super::clock().now());
         self.warnings.extend(forecast.over_budget(config));
+        if config.http.listen.is_some() {
+            self.warnings.push(Problem::new(
+                "http.listen is set, but this version serves no page yet",
+            ));
+        }
         self.summary.forecast = Some(forecast);
     }
 

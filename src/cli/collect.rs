@@ -143,7 +143,9 @@ async fn hand_over(store: &Store, forced: &Forced) -> Result<i64, Failure> {
         return Err(Problems(unwatched.iter().map(problem).collect()).into());
     }
     let minute = super::clock().now() / 60 * 60;
-    store.hand_over(forced.clips(), minute).await?;
+    if store.hand_over(forced.clips(), minute).await? == 0 {
+        note("asked for already in this minute: nothing is sent again");
+    }
     Ok(minute)
 }
 

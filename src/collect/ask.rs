@@ -59,7 +59,7 @@ impl Collector {
         let mut claiming = FuturesUnordered::new();
         let mut end: Option<Result<Cut, PassError>> = None;
         loop {
-            if stop.requested() && end.is_none() {
+            if stop.requested() && end.is_none() && !queue.is_empty() {
                 end = Some(Ok(Cut::Stopped));
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
@@ -78,6 +78,7 @@ impl Collector {
                 biased;
                 Some(ended) = in_flight.next(), if !in_flight.is_empty() => match ended {
                     Ok(Ended::Refused(pause)) => end = end.or(Some(Ok(Cut::Paused(pause)))),
+                    Ok(Ended::Stopped) => end = end.or(Some(Ok(Cut::Stopped))),
                     Ok(Ended::Answered | Ended::Unanswered) => {}
                     Err(error) => end = end.or(Some(Err(PassError::Store(error)))),
                 },
@@ -181,6 +182,7 @@ impl Collector {
                 tracing::info!("the key works again: asking goes on");
                 Ok(None)
             }
+            Ended::Stopped => Ok(Some(Cut::Stopped)),
             Ended::Unanswered => self.still_paused().await,
             Ended::Refused(pause) => Ok(Some(Cut::Paused(pause))),
         }

@@ -25,6 +25,8 @@ pub(super) enum Ended {
     Answered,
     /// It did not.
     Unanswered,
+    /// Asked to stop before the next attempt: the fetch stays open.
+    Stopped,
     /// Nothing more is to be asked with this key: it is paused.
     Refused(Option<Pause>),
 }
@@ -105,7 +107,7 @@ impl Collector {
             }
             let wait = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
             if !self.wait_to_retry(wait, after, stop).await {
-                return Ok(Ended::Unanswered);
+                return Ok(Ended::Stopped);
             }
             match self.claim_again(&claim, reason, tally).await? {
                 Some(next) => claim = next,
@@ -188,7 +190,7 @@ impl Collector {
 /// What a person does about a key that is refused for this reason (a word of [`Reason`]).
 pub fn advice(reason: &str) -> &'static str {
     match reason {
-        "unauthorized" => "Put the right key in place (api.key_file), then reload.",
+        "unauthorized" => "Put the right key in place (api.key_file); a daemon takes it on reload (SIGHUP).",
         "out_of_credits" => "Buy credits; asking goes on by itself.",
         "forbidden" => "See at the API's vendor what the key may do and its quota; asking goes on by itself.",
         _ => "Asking goes on by itself.",

@@ -24,6 +24,22 @@ pub struct Changes {
     pub unchanged: usize,
 }
 
+impl std::fmt::Display for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            added,
+            changed,
+            removed,
+            returned,
+            unchanged,
+        } = self;
+        write!(
+            f,
+            "{added} added, {changed} changed, {removed} removed, {returned} returned, {unchanged} as before"
+        )
+    }
+}
+
 /// Brings the targets in line with the watchlist. A new target, or one that comes back, is due at
 /// once, for its newest past slot; a changed schedule counts from now on.
 pub async fn sync(store: &Store, wanted: &[TargetSpec], now: i64) -> Result<Changes, StoreError> {

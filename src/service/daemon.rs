@@ -35,7 +35,7 @@ pub async fn run(
     let watched = config.watchlist.path.clone().map(Watched::new);
     if let Some(watchlist) = read_watchlist(&config)? {
         let changes = session.sync(&watchlist).await?;
-        tracing::info!(?changes, "the targets follow the watchlist");
+        tracing::info!("the targets follow the watchlist: {changes}");
     }
     if config.http.listen.is_some() {
         tracing::warn!("http.listen is set, but this version serves no page yet");
@@ -207,7 +207,7 @@ impl Daemon {
         };
         match applied {
             Ok(changes) => {
-                tracing::info!(?changes, "the targets follow the watchlist");
+                tracing::info!("the targets follow the watchlist: {changes}");
                 self.look_at = 0;
             }
             Err(error) => {

@@ -32,10 +32,7 @@ pub struct Watchlist {
 
 /// Reads a watchlist file.
 pub fn read(path: &Path) -> Result<Watchlist, Problems> {
-    let text = source::read_text(
-        path,
-        "write one after watchlist.toml.example, or `soundwatch watch add` a sound",
-    )?;
+    let text = source::read_text(path, "write one after watchlist.toml.example")?;
     parse(path, &text)
 }
 

@@ -277,7 +277,7 @@ fn a_missing_file_says_what_to_do() {
         error.starts_with("/nowhere/watchlist.toml: there is no such file"),
         "{error}"
     );
-    assert!(error.contains("soundwatch watch add"), "{error}");
+    assert!(error.contains("watchlist.toml.example"), "{error}");
 }
 
 proptest! {

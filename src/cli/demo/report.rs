@@ -152,14 +152,16 @@ impl Report {
     fn next_steps(&self) -> String {
         let config = shell(&self.config);
         let database = shell(&self.database);
+        // As it was called: after `cargo run` there is no such command in the PATH.
+        let program = shell(&std::env::args().next().unwrap_or_else(|| "soundwatch".to_owned()));
         format!(
             "Look at it\n\
-             \x20 soundwatch --config {config} status\n\n\
+             \x20 {program} --config {config} status\n\n\
              Query it (every answer is kept; docs/sql.md has more)\n\
              \x20 sqlite3 -box {database} \"\n  {}\"\n\n\
              Go on with it\n\
-             \x20 soundwatch simulate          # in another terminal\n\
-             \x20 soundwatch --config {config} collect --all",
+             \x20 {program} simulate          # in another terminal\n\
+             \x20 {program} --config {config} collect --all",
             self.query
         )
     }
