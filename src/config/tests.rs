@@ -13,7 +13,7 @@ fn from(text: &str, env: &[(&str, &str)]) -> Result<Config, Problems> {
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
         .collect();
     let file = (PathBuf::from("etc/config.toml"), text.to_owned());
-    load_from(Some(file), &env, Path::new("/work"))
+    load_from(Some(file), &env, Path::new("/srv"))
 }
 
 fn problems_of(text: &str, env: &[(&str, &str)]) -> Vec<String> {
@@ -79,11 +79,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_example() {
     assert!((config.api.requests_per_second - 0.5).abs() < f64::EPSILON);
     assert_eq!(config.api.timeout, Duration::from_secs(5));
     assert_eq!(config.api.max_in_flight, 8);
-    assert_eq!(
-        config.state.dir,
-        Path::new("/work/etc/007"),
-        "a text stays a text"
-    );
+    assert_eq!(config.state.dir, Path::new("/srv/etc/007"), "a text stays a text");
     assert_eq!(config.http.listen, None, "an empty text takes the listener away");
 }
 
@@ -149,8 +145,8 @@ fn an_address_of_the_api_is_kept_without_its_last_slash(#[case] given: &str, #[c
 }
 
 #[rstest]
-#[case("sqlite:a.db", "sqlite:/work/etc/a.db")]
-#[case("sqlite://data/a.db?mode=ro", "sqlite:/work/etc/data/a.db?mode=ro")]
+#[case("sqlite:a.db", "sqlite:/srv/etc/a.db")]
+#[case("sqlite://data/a.db?mode=ro", "sqlite:/srv/etc/data/a.db?mode=ro")]
 #[case("sqlite:///var/lib/a.db", "sqlite:///var/lib/a.db")]
 #[case("sqlite::memory:", "sqlite::memory:")]
 #[case("sqlite::memory:?cache=shared", "sqlite::memory:?cache=shared")]

@@ -1,5 +1,6 @@
 //! Settling: what came of a batch of attempts, in one transaction, so that one commit serves many.
 
+mod late;
 mod rows;
 
 use std::collections::{HashMap, HashSet};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Tx, budget, execute, json_rows, rows};
 use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
+pub use late::Waiting;
 use rows::{count_unknown_fields, insert_rows, insert_snapshots, upsert_sounds, write_rows};
 
 /// What came of one attempt, and of its fetch if it ended with it.
@@ -74,17 +76,6 @@ pub enum End {
     Failed(Reason),
     /// Not given up: another attempt follows.
     Retrying,
-}
-
-/// What the ledger knows of an attempt of which the answer had to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
-    /// It is to be settled.
-    Open,
-    /// It has been settled.
-    Settled,
-    /// It is none of this database.
-    Foreign,
 }
 
 /// What one settlement came to: `None` while another attempt follows.
@@ -404,58 +395,4 @@ async fn update_fetches(
         &rows,
     )
     .await
-}
-
-impl Store {
-    /// What the ledger knows of an attempt of which the answer had to wait.
-    pub async fn waiting(&self, claim: &Claim) -> Result<Waiting, StoreError> {
-        let mut tx = self.read().await?;
-        let rows = rows!(
-            &mut tx,
-            "SELECT a.state
-            FROM attempts AS a
-            JOIN fetches AS f ON f.id = a.fetch_id
-            JOIN targets AS t ON t.id = f.target_id
-            WHERE a.id = $1 AND f.id = $2 AND t.id = $3 AND f.slot_at = $4 AND t.clip_id = $5 AND t.region = $6",
-            claim.attempt_id,
-            claim.fetch_id,
-            claim.target_id,
-            claim.slot_at,
-            claim.ask.clip_id.as_str(),
-            claim.ask.region.as_str()
-        )?;
-        let Some(row) = rows.first() else {
-            return Ok(Waiting::Foreign);
-        };
-        let state: String = row.get("state")?;
-        // One that is `unknown` may still have an answer that waits.
-        Ok(if state == "answered" || state == "not_sent" {
-            Waiting::Settled
-        } else {
-            Waiting::Open
-        })
-    }
-
-    /// Ends a fetch of this worker whose attempts are all settled and of which no further one may
-    /// be made.
-    pub async fn give_up(
-        &self,
-        worker: &str,
-        fetch_id: i64,
-        reason: Reason,
-        now: i64,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        execute!(
-            &mut tx,
-            "UPDATE fetches
-            SET outcome = 'failed', reason = $3, settled_at = $4
-            WHERE id = $1 AND worker_id = $2 AND outcome IS NULL",
-            fetch_id,
-            worker,
-            reason.as_str(),
-            now
-        )?;
-        tx.commit().await
-    }
 }

@@ -44,6 +44,16 @@ pub struct DayValue {
     pub value: f64,
 }
 
+/// A query for people to paste into SQLite: which sounds rise, from views that are the same in every version. `last_fetched_at` and not the
+/// day on which it is asked: a demo can be looked at later.
+pub const RISING: &str = "SELECT title, region, count(DISTINCT day) AS days,
+    round(avg(value) FILTER (WHERE is_latest AND
+      day > date(last_fetched_at, '-4 days')), 2) AS last_3_days,
+    round(avg(value) FILTER (WHERE is_latest AND
+      day <= date(last_fetched_at, '-4 days')), 2) AS before
+  FROM trend_history GROUP BY clip_id, region
+  ORDER BY last_3_days / before DESC";
+
 impl Store {
     /// All live targets with their newest windows, by title.
     pub async fn newest_windows(&self) -> Result<Vec<TargetWindow>, StoreError> {

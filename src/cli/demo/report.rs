@@ -9,23 +9,13 @@ use super::super::chart::{bars, sparkline};
 use super::super::output::table;
 use super::folder::Folder;
 use crate::collect;
-use crate::store::windows::TargetWindow;
+use crate::store::windows::{RISING, TargetWindow};
 
 /// Blanks that a column of a table has around it.
 const GAP: usize = 3;
 
 /// Rows of the large chart.
 const CHART_ROWS: u32 = 8;
-
-/// Which sounds rise, from views that are the same in every version. `last_fetched_at` and not the
-/// day on which it is asked: a demo can be looked at later.
-const QUERY: &str = "SELECT title, region, count(DISTINCT day) AS days,
-    round(avg(value) FILTER (WHERE is_latest AND
-      day > date(last_fetched_at, '-4 days')), 2) AS last_3_days,
-    round(avg(value) FILTER (WHERE is_latest AND
-      day <= date(last_fetched_at, '-4 days')), 2) AS before
-  FROM trend_history GROUP BY clip_id, region
-  ORDER BY last_3_days / before DESC";
 
 /// The document of `--json`.
 #[derive(Debug, Default, Serialize)]
@@ -56,7 +46,7 @@ impl Report {
     pub(super) fn folder(&mut self, folder: &Folder) {
         self.config = folder.config_file().display().to_string();
         self.database = folder.database().display().to_string();
-        self.query = QUERY;
+        self.query = RISING;
     }
 
     pub(super) fn text(&self) -> String {
