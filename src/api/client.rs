@@ -49,6 +49,11 @@ impl Client {
     }
 
     /// Sends one request and reads its answer.
+    pub async fn ask(&self, ask: &Ask) -> Received {
+        self.send(ask).await.read()
+    }
+
+    /// Sends one request and takes what comes.
     ///
     /// It is sent once: redirects are not followed and nothing is retried here. What went wrong
     /// on the way is told apart by what may have been charged:
@@ -58,23 +63,19 @@ impl Client {
     /// - an answer began and did not end, or was not what its headers say: `Unknown`, `cut_off`;
     /// - the time was over after connecting: `Unknown`, `timeout`;
     /// - the head of an answer says that it is an error: `Answered`, whatever became of its body.
-    pub async fn ask(&self, ask: &Ask) -> Received {
+    pub async fn send(&self, ask: &Ask) -> Exchange {
         let begun = self.clock.monotonic();
         let mut head = None;
         let exchange = tokio::time::timeout(self.timeout, self.exchange(ask, &mut head)).await;
         let body = exchange.unwrap_or_else(|_| Err(Broken::timeout(self.timeout)));
-        let mut received = match (body, head) {
-            (Ok(body), Some(head)) => self.answered(ask, &head, body),
-            (Err(_), Some(head)) if !head.is_success() => Received {
-                payload: None,
-                ..self.answered(ask, &head, Vec::new())
-            },
-            (Err(broken), head) => broken.received(head.as_ref()),
-            (Ok(_), None) => Broken::no_answer("no answer").received(None),
-        };
         let latency = self.clock.monotonic().saturating_sub(begun);
-        received.latency_ms = i64::try_from(latency.as_millis()).unwrap_or(i64::MAX);
-        received
+        Exchange {
+            ask: ask.clone(),
+            head,
+            body,
+            latency_ms: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
+            key: self.key.clone(),
+        }
     }
 
     /// The body of the answer, over the limit if there is more. `head` is filled as soon as it is
@@ -101,10 +102,36 @@ impl Client {
         }
         Ok(body)
     }
+}
 
-    fn answered(&self, ask: &Ask, head: &Head, mut body: Vec<u8>) -> Received {
+/// One request and what came of it, not yet read.
+#[derive(Debug)]
+pub struct Exchange {
+    ask: Ask,
+    head: Option<Head>,
+    body: Result<Vec<u8>, Broken>,
+    latency_ms: i64,
+    key: SecretString,
+}
+
+impl Exchange {
+    /// Reads what came. This takes some 0.1 ms of a processor.
+    pub fn read(mut self) -> Received {
+        let body = std::mem::replace(&mut self.body, Ok(Vec::new()));
+        match (body, self.head.take()) {
+            (Ok(body), Some(head)) => self.answered(&head, body),
+            (Err(_), Some(head)) if !head.is_success() => Received {
+                payload: None,
+                ..self.answered(&head, Vec::new())
+            },
+            (Err(broken), head) => broken.received(head.as_ref(), self.latency_ms),
+            (Ok(_), None) => Broken::no_answer("no answer").received(None, self.latency_ms),
+        }
+    }
+
+    fn answered(&self, head: &Head, mut body: Vec<u8>) -> Received {
         self.mask(&mut body);
-        let mut reading = wire::read(ask, head.http_status, &body);
+        let mut reading = wire::read(&self.ask, head.http_status, &body);
         if let Verdict::Retry { reason, after } = &mut reading.verdict {
             let unsaid = (*reason == Reason::RateLimited).then_some(WAIT_WITHOUT_RETRY_AFTER);
             *after = head.retry_after.or(unsaid);
@@ -119,7 +146,7 @@ impl Client {
             api_code: reading.api_code,
             message: self.masked(reading.message),
             request_id: self.masked(reading.request_id),
-            latency_ms: 0,
+            latency_ms: self.latency_ms,
             charged: is_charged(AttemptState::Answered, http_status, reading.api_code),
             payload: Some(body),
             size_bytes: i64::try_from(head.bytes_read).unwrap_or(i64::MAX),
@@ -134,16 +161,9 @@ impl Client {
         if key.len() < SHORTEST_MASKED_KEY {
             return;
         }
-        let mut at = 0;
-        while let Some(rest) = body.get_mut(at..).filter(|rest| rest.len() >= key.len()) {
-            let Some(found) = rest.windows(key.len()).position(|w| w == key) else {
-                return;
-            };
-            at += found + key.len();
-            rest.iter_mut()
-                .skip(found)
-                .take(key.len())
-                .for_each(|b| *b = b'*');
+        let found: Vec<usize> = memchr::memmem::find_iter(body, key).collect();
+        for at in found {
+            body.iter_mut().skip(at).take(key.len()).for_each(|b| *b = b'*');
         }
     }
 
@@ -161,6 +181,7 @@ impl Client {
 }
 
 /// What is known of an answer as soon as it begins.
+#[derive(Debug)]
 struct Head {
     http_status: u16,
     retry_after: Option<Duration>,
@@ -185,6 +206,7 @@ impl Head {
 }
 
 /// A request without a complete answer.
+#[derive(Debug)]
 struct Broken {
     state: AttemptState,
     reason: Reason,
@@ -234,7 +256,7 @@ impl Broken {
         }
     }
 
-    fn received(self, head: Option<&Head>) -> Received {
+    fn received(self, head: Option<&Head>, latency_ms: i64) -> Received {
         let http_status = head.map(|head| i64::from(head.http_status));
         Received {
             state: self.state,
@@ -242,7 +264,7 @@ impl Broken {
             api_code: None,
             message: None,
             request_id: None,
-            latency_ms: 0,
+            latency_ms,
             charged: is_charged(self.state, http_status, None),
             payload: None,
             size_bytes: head.map_or(0, |head| i64::try_from(head.bytes_read).unwrap_or(i64::MAX)),

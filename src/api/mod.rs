@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::model::{AttemptState, Content, Reason};
 
-pub use client::{BODY_LIMIT, Client, KEPT_OF_TOO_LARGE};
+pub use client::{BODY_LIMIT, Client, Exchange, KEPT_OF_TOO_LARGE};
 pub use pace::Pace;
 pub use settings::Settings;
 

@@ -25,13 +25,17 @@ use args::{Args, Command};
 use exit::{Exit, Failure};
 use output::Output;
 
+/// Threads for what blocks: reading answers, and looking up names.
+const BLOCKING_THREADS: usize = 2;
+
 /// Reads the arguments, starts the logs and runs the command.
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let output = Output::new(args.json);
     logs::start(&args.command);
-    // One thread for everything but SQLite, which has its own: an answer passes through no other.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // Requests and statements take one thread little; SQLite has its own, and so has reading answers.
+    let mut threads = tokio::runtime::Builder::new_current_thread();
+    let runtime = match threads.max_blocking_threads(BLOCKING_THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&Failure::Other(format!("cannot start: {error}"))),
     };

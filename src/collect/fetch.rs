@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 
-use super::settle::settlement;
+use super::read::Read;
 use super::spooled::Answer;
 use super::{Collector, Stop, Tally};
 use crate::api::Verdict;
@@ -33,7 +33,7 @@ pub(super) enum Ended {
 
 /// What follows an answer, as far as its verdict tells.
 #[derive(Clone, Copy)]
-enum Next {
+pub(super) enum Next {
     /// Another attempt, after a wait if one is named.
     Again(Reason, Option<Duration>),
     /// Nothing more with this key, for as long as is named at least.
@@ -43,7 +43,7 @@ enum Next {
 }
 
 impl Next {
-    fn after(verdict: &Verdict) -> Self {
+    pub(super) fn after(verdict: &Verdict) -> Self {
         match *verdict {
             Verdict::Refused(reason) => Self::Refused(reason, Duration::ZERO),
             Verdict::Retry {
@@ -73,8 +73,9 @@ impl Collector {
             .without_max_times()
             .build();
         loop {
-            let received = self.client.ask(&claim.ask).await;
-            let next = Next::after(&received.verdict);
+            let exchange = self.client.send(&claim.ask).await;
+            let read = Read::beside(exchange, self.limits.budget).await;
+            let next = read.next;
             self.keep_pace(next);
             let paused = match next {
                 // First of all, so that no one else goes on asking.
@@ -85,13 +86,7 @@ impl Collector {
                 Next::Again(reason, after) if claim.n < self.limits.attempts => Some((reason, after)),
                 _ => None,
             };
-            let settlement = settlement(
-                &claim,
-                received,
-                self.limits.budget,
-                self.clock.now(),
-                again.is_none(),
-            );
+            let settlement = read.settlement(&claim, self.clock.now(), again.is_none());
             let Some((reason, after)) = again else {
                 // A closed channel means that the settling half has failed, and says why.
                 let _ = answers.send(Answer { settlement, slot }).await;

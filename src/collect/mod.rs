@@ -10,6 +10,7 @@ mod content;
 mod fetch;
 mod pack;
 mod plan;
+mod read;
 mod settle;
 mod spooled;
 pub mod targets;

@@ -5,15 +5,12 @@ use std::sync::PoisonError;
 
 use tokio::sync::mpsc;
 
-use super::pack::pack;
 use super::spooled::Answer;
-use super::{Collector, Tally, content_hash};
-use crate::api::{Received, Verdict};
-use crate::config::Budget;
-use crate::model::{AttemptState, Claim, Outcome, Reason};
+use super::{Collector, Tally};
+use crate::model::{Claim, Outcome, Reason};
 use crate::spool::Slot;
 use crate::store::StoreError;
-use crate::store::settle::{AttemptFacts, End, Settlement};
+use crate::store::settle::{End, Settlement};
 
 /// Answers in one transaction.
 const BATCH: usize = 256;
@@ -134,49 +131,6 @@ impl Collector {
             .await?;
         tally.settled(Outcome::Failed, 1);
         Ok(())
-    }
-}
-
-/// What a received answer means for the ledger; `last` tells that no attempt follows.
-pub(super) fn settlement(
-    claim: &Claim,
-    received: Received,
-    budget: Budget,
-    at: i64,
-    last: bool,
-) -> Settlement {
-    let payload = received
-        .payload
-        .as_deref()
-        .map(|body| pack(body, received.size_bytes));
-    let end = match received.verdict {
-        Verdict::Content(content) => End::Content {
-            hash: content_hash(&content),
-            content,
-        },
-        Verdict::NoData => End::NoData,
-        Verdict::Rejected(reason) => End::Rejected(reason),
-        Verdict::Refused(reason) | Verdict::Failed(reason) => End::Failed(reason),
-        Verdict::Retry { reason, .. } if last => End::Failed(reason),
-        Verdict::Retry { .. } => End::Retrying,
-    };
-    let attempt = AttemptFacts {
-        state: received.state,
-        http_status: received.http_status,
-        api_code: received.api_code,
-        message: received.message,
-        request_id: received.request_id,
-        latency_ms: received.latency_ms,
-        error: received.error,
-        charged: received.charged && received.state != AttemptState::NotSent,
-        credits: budget.credits_per_request,
-    };
-    Settlement {
-        claim: claim.clone(),
-        at,
-        attempt,
-        payload,
-        end,
     }
 }
 

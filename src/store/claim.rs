@@ -1,12 +1,10 @@
 //! Claims: who gets a row asks, and who does not get it does not ask. Credits are reserved in the
 //! same transaction, so that a request that is not in the ledger is never sent.
 
-use serde::Serialize;
-
 use super::due::{Due, GroupSlot};
 use super::pauses::Pause;
 use super::workers::SILENT_AFTER;
-use super::{Store, StoreError, Tx, budget, execute, json_rows, pauses, rows};
+use super::{Many, Store, StoreError, Tx, budget, execute, json_rows, pauses};
 use crate::config::Budget;
 use crate::model::{Ask, Claim, Reason};
 
@@ -49,9 +47,6 @@ pub enum Retry {
     NotOurs,
 }
 
-#[derive(Serialize)]
-struct ClaimRow(i64, i64, bool, i64);
-
 impl Store {
     /// Claims as many of these slots as the budget pays for, each with its first attempt. With a
     /// pause on that is not over, nothing; `probe` is the one request that tries out whether it is.
@@ -78,7 +73,7 @@ impl Store {
         }
         let due = due.get(..affordable.min(due.len())).unwrap_or(due);
         let fetches = claim_fetches(&mut tx, who.worker, due, now).await?;
-        let ids: Vec<(i64,)> = fetches.iter().map(|(id, _)| (*id,)).collect();
+        let ids: Vec<i64> = fetches.iter().map(|(id, _)| *id).collect();
         let attempts = reserve(&mut tx, who.budget, &ids, now).await?;
         tx.commit().await?;
         let claims = fetches.into_iter().filter_map(|(fetch_id, due)| {
@@ -118,7 +113,7 @@ impl Store {
         )?;
         let attempts = match kept {
             0 => Vec::new(),
-            _ => reserve(&mut tx, who.budget, &[(claim.fetch_id,)], now).await?,
+            _ => reserve(&mut tx, who.budget, &[claim.fetch_id], now).await?,
         };
         let Some((_, attempt_id, n)) = attempts.first() else {
             return Ok(Retry::NotOurs);
@@ -136,32 +131,27 @@ impl Store {
     /// Records slots that are not asked, with the reason. Rows that are somebody's, or settled, stay.
     pub async fn skip(&self, worker: &str, due: &[Due], reason: Reason, now: i64) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        let skipped = execute!(
-            &mut tx,
-            "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-            INSERT INTO fetches (target_id, slot_at, forced, outcome, reason, worker_id, settled_at)
-            SELECT
-                CAST(r.value->>0 AS BIGINT),
-                CAST(r.value->>1 AS BIGINT),
-                CAST(r.value->>2 AS BOOLEAN),
-                'skipped',
-                $2,
-                $3,
-                $4
-            FROM r
-            WHERE true
-            ON CONFLICT (target_id, slot_at) DO UPDATE SET
-                outcome = excluded.outcome,
-                reason = excluded.reason,
-                worker_id = excluded.worker_id,
-                settled_at = excluded.settled_at
-            WHERE fetches.outcome IS NULL AND fetches.worker_id IS NULL
-                OR fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')",
-            json_rows(&claim_rows(due))?,
-            reason.as_str(),
-            worker,
-            now
-        )?;
+        let slots = in_order(due);
+        let skipped = slot_rows(&slots)
+            .text("reason", |_| reason.as_str())
+            .text("worker_id", |_| worker)
+            .int("settled_at", |_| now)
+            .execute(
+                &mut tx,
+                "WITH r AS ({rows})
+                INSERT INTO fetches (target_id, slot_at, forced, outcome, reason, worker_id, settled_at)
+                SELECT target_id, slot_at, forced, 'skipped', reason, worker_id, settled_at
+                FROM r
+                WHERE true
+                ON CONFLICT (target_id, slot_at) DO UPDATE SET
+                    outcome = excluded.outcome,
+                    reason = excluded.reason,
+                    worker_id = excluded.worker_id,
+                    settled_at = excluded.settled_at
+                WHERE fetches.outcome IS NULL AND fetches.worker_id IS NULL
+                    OR fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')",
+            )
+            .await?;
         tx.commit().await?;
         Ok(skipped)
     }
@@ -185,14 +175,18 @@ impl Store {
     }
 }
 
-fn claim_rows(due: &[Due]) -> Vec<ClaimRow> {
-    let mut rows: Vec<ClaimRow> = due
-        .iter()
-        .map(|d| ClaimRow(d.target_id, d.slot_at, d.forced, d.period.window().days()))
-        .collect();
-    // Two workers that write the same rows in different orders would block each other.
-    rows.sort_by_key(|row| (row.0, row.1));
-    rows
+/// Two workers that write the same rows in different orders would block each other.
+fn in_order(due: &[Due]) -> Vec<&Due> {
+    let mut slots: Vec<&Due> = due.iter().collect();
+    slots.sort_by_key(|due| (due.target_id, due.slot_at));
+    slots
+}
+
+fn slot_rows<'a>(slots: &'a [&'a Due]) -> Many<'a, &'a Due> {
+    Many::of(slots)
+        .int("target_id", |due| due.target_id)
+        .int("slot_at", |due| due.slot_at)
+        .flag("forced", |due| due.forced)
 }
 
 async fn claim_fetches<'d>(
@@ -201,34 +195,31 @@ async fn claim_fetches<'d>(
     due: &'d [Due],
     now: i64,
 ) -> Result<Vec<(i64, &'d Due)>, StoreError> {
-    let rows = rows!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        INSERT INTO fetches (target_id, slot_at, forced, period_days, worker_id, claimed_at)
-        SELECT
-            t.id,
-            CAST(r.value->>1 AS BIGINT),
-            CAST(r.value->>2 AS BOOLEAN),
-            CAST(r.value->>3 AS BIGINT),
-            $2,
-            $3
-        FROM r
-        JOIN targets AS t ON t.id = CAST(r.value->>0 AS BIGINT)
-        WHERE t.removed_at IS NULL
-        ON CONFLICT (target_id, slot_at) DO UPDATE SET
-            period_days = excluded.period_days,
-            worker_id = excluded.worker_id,
-            claimed_at = excluded.claimed_at,
-            outcome = NULL,
-            reason = NULL,
-            settled_at = NULL
-        WHERE fetches.outcome IS NULL AND fetches.worker_id IS NULL
-            OR fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')
-        RETURNING id, target_id, slot_at",
-        json_rows(&claim_rows(due))?,
-        worker,
-        now
-    )?;
+    let slots = in_order(due);
+    let rows = slot_rows(&slots)
+        .int("period_days", |due| due.period.window().days())
+        .text("worker_id", |_| worker)
+        .int("claimed_at", |_| now)
+        .fetch(
+            tx,
+            "WITH r AS ({rows})
+            INSERT INTO fetches (target_id, slot_at, forced, period_days, worker_id, claimed_at)
+            SELECT t.id, r.slot_at, r.forced, r.period_days, r.worker_id, r.claimed_at
+            FROM r
+            JOIN targets AS t ON t.id = r.target_id
+            WHERE t.removed_at IS NULL
+            ON CONFLICT (target_id, slot_at) DO UPDATE SET
+                period_days = excluded.period_days,
+                worker_id = excluded.worker_id,
+                claimed_at = excluded.claimed_at,
+                outcome = NULL,
+                reason = NULL,
+                settled_at = NULL
+            WHERE fetches.outcome IS NULL AND fetches.worker_id IS NULL
+                OR fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')
+            RETURNING id, target_id, slot_at",
+        )
+        .await?;
     rows.iter()
         .map(|row| {
             let (id, target_id, slot_at): (i64, i64, i64) =
@@ -247,27 +238,29 @@ async fn claim_fetches<'d>(
 async fn reserve(
     tx: &mut Tx,
     budget: Budget,
-    fetches: &[(i64,)],
+    fetches: &[i64],
     now: i64,
 ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
-    let rows = rows!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        INSERT INTO attempts (fetch_id, n, state, sent_at, credits)
-        SELECT
-            f.id,
-            1 + coalesce((SELECT max(a.n) FROM attempts AS a WHERE a.fetch_id = f.id), 0),
-            'sent',
-            $2,
-            $3
-        FROM r
-        JOIN fetches AS f ON f.id = CAST(r.value->>0 AS BIGINT)
-        WHERE f.outcome IS NULL
-        RETURNING id, fetch_id, n",
-        json_rows(fetches)?,
-        now,
-        budget.credits_per_request
-    )?;
+    let rows = Many::of(fetches)
+        .int("fetch_id", |id| *id)
+        .int("sent_at", |_| now)
+        .int("credits", |_| budget.credits_per_request)
+        .fetch(
+            tx,
+            "WITH r AS ({rows})
+            INSERT INTO attempts (fetch_id, n, state, sent_at, credits)
+            SELECT
+                f.id,
+                1 + coalesce((SELECT max(a.n) FROM attempts AS a WHERE a.fetch_id = f.id), 0),
+                'sent',
+                r.sent_at,
+                r.credits
+            FROM r
+            JOIN fetches AS f ON f.id = r.fetch_id
+            WHERE f.outcome IS NULL
+            RETURNING id, fetch_id, n",
+        )
+        .await?;
     let reserved = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     budget::add(tx, now, reserved * budget.credits_per_request).await?;
     rows.iter()

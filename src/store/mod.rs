@@ -1,7 +1,8 @@
 //! The store: SQLite or Postgres behind one set of functions. All SQL lives here, each statement
 //! beside the one function that runs it, and with one text for both databases: numbered
-//! parameters, and many rows as one JSON parameter that `json_each($1)` unfolds (on Postgres a
-//! function of that name comes with the migrations).
+//! parameters. Rows that are written go in as [`many::Many`]; lists to look things up by are one JSON
+//! parameter that `json_each($1)` unfolds (on Postgres a function of that name comes with the
+//! migrations).
 
 pub mod budget;
 pub mod check;
@@ -9,6 +10,7 @@ pub mod claim;
 mod dialect;
 pub mod due;
 mod error;
+mod many;
 pub mod migrate;
 pub mod pauses;
 pub mod reports;
@@ -26,6 +28,7 @@ use sqlx::{Decode, Executor, Postgres, Row as _, Sqlite, Transaction, Type};
 
 pub use dialect::sqlite_file;
 pub use error::StoreError;
+use many::Many;
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -221,7 +224,7 @@ macro_rules! rows {
 
 pub(crate) use {execute, rows};
 
-/// Many rows as the one JSON parameter that `json_each($1)` unfolds.
+/// A list as the one JSON parameter that `json_each($1)` unfolds.
 pub(crate) fn json_rows<T: serde::Serialize>(rows: &[T]) -> Result<String, StoreError> {
     serde_json::to_string(rows).map_err(|e| StoreError::Unreadable(e.to_string()))
 }

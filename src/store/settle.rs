@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, Tx, budget, execute, json_rows, rows};
+use super::{Many, Store, StoreError, Tx, budget, json_rows, rows};
 use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
 pub use late::Waiting;
-use rows::{count_unknown_fields, insert_rows, insert_snapshots, upsert_sounds, write_rows};
+use rows::{count_unknown_fields, insert_rows, insert_snapshots, upsert_sounds};
 
 /// What came of one attempt, and of its fetch if it ended with it.
 #[derive(Clone, Debug)]
@@ -194,17 +194,20 @@ async fn give_back(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> 
 /// Those of the batch's fetches that have no outcome yet. Writing to them keeps other workers off
 /// them until the transaction ends, on both databases.
 async fn open_fetches(tx: &mut Tx, batch: &[Settlement]) -> Result<HashSet<i64>, StoreError> {
-    let mut ids: Vec<(i64,)> = batch.iter().map(|s| (s.claim.fetch_id,)).collect();
+    let mut ids: Vec<i64> = batch.iter().map(|s| s.claim.fetch_id).collect();
     ids.sort_unstable();
-    let rows = rows!(
-        tx,
-        "UPDATE fetches
-        SET outcome = NULL
-        FROM json_each($1) AS r
-        WHERE fetches.id = CAST(r.value->>0 AS BIGINT) AND fetches.outcome IS NULL
-        RETURNING fetches.id AS id",
-        json_rows(&ids)?
-    )?;
+    let rows = Many::of(&ids)
+        .int("id", |id| *id)
+        .fetch(
+            tx,
+            "WITH r AS ({rows})
+            UPDATE fetches
+            SET outcome = NULL
+            FROM r
+            WHERE fetches.id = r.id AND fetches.outcome IS NULL
+            RETURNING fetches.id AS id",
+        )
+        .await?;
     rows.iter().map(|row| row.get("id")).collect()
 }
 
@@ -213,35 +216,33 @@ async fn newest_snapshots(
     tx: &mut Tx,
     batch: &[Settlement],
 ) -> Result<HashMap<i64, (i64, Vec<u8>)>, StoreError> {
-    let wanted: Vec<(i64, i64)> = batch
+    let wanted: Vec<&Claim> = batch
         .iter()
         .filter(|s| matches!(s.end, End::Content { .. }))
-        .map(|s| (s.claim.target_id, s.claim.ask.window.days()))
+        .map(|s| &s.claim)
         .collect();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = rows!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        SELECT s.target_id, s.id, s.content_hash
-        FROM r
-        JOIN snapshots AS s ON s.id = (
-            SELECT n.id
-            FROM snapshots AS n
-            WHERE n.target_id = CAST(r.value->>0 AS BIGINT) AND n.period_days = CAST(r.value->>1 AS BIGINT)
-            ORDER BY n.last_fetched_at DESC, n.id DESC
-            LIMIT 1
-        )",
-        json_rows(&wanted)?
-    )?;
+    let rows = Many::of(&wanted)
+        .int("target_id", |claim| claim.target_id)
+        .int("period_days", |claim| claim.ask.window.days())
+        .fetch(
+            tx,
+            "WITH r AS ({rows})
+            SELECT s.target_id, s.id, s.content_hash
+            FROM r
+            JOIN snapshots AS s ON s.id = (
+                SELECT n.id
+                FROM snapshots AS n
+                WHERE n.target_id = r.target_id AND n.period_days = r.period_days
+                ORDER BY n.last_fetched_at DESC, n.id DESC
+                LIMIT 1
+            )",
+        )
+        .await?;
     rows.iter()
         .map(|row| Ok((row.get("target_id")?, (row.get("id")?, row.get("content_hash")?))))
         .collect()
 }
 
-/// The bodies go in as one blob of which each row takes its part: bytes in JSON would be written
-/// and read several times.
 async fn insert_payloads(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
     let mut payloads: Vec<(&Payload, i64)> = plan
         .iter()
@@ -249,115 +250,86 @@ async fn insert_payloads(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreErro
         .collect();
     payloads.sort_unstable_by_key(|(payload, _)| payload.hash);
     payloads.dedup_by_key(|(payload, _)| payload.hash);
-    let mut bodies: Vec<u8> = Vec::new();
-    let mut rows: Vec<(String, usize, usize, i64, i64)> = Vec::new();
-    for (payload, at) in payloads {
-        let begins = bodies.len() + 1;
-        rows.push((
-            hex::encode(payload.hash),
-            begins,
-            payload.body.len(),
-            payload.size_bytes,
-            at,
-        ));
-        bodies.extend_from_slice(&payload.body);
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    execute!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        INSERT INTO payloads (hash, body, size_bytes, received_at)
-        SELECT
-            unhex(r.value->>0),
-            substr($2, CAST(r.value->>1 AS INTEGER), CAST(r.value->>2 AS INTEGER)),
-            CAST(r.value->>3 AS BIGINT),
-            CAST(r.value->>4 AS BIGINT)
-        FROM r
-        WHERE true
-        ON CONFLICT (hash) DO NOTHING",
-        json_rows(&rows)?,
-        &bodies
-    )?;
+    Many::of(&payloads)
+        .blob("hash", |(payload, _)| &payload.hash[..])
+        .blob("body", |(payload, _)| &payload.body[..])
+        .int("size_bytes", |(payload, _)| payload.size_bytes)
+        .int("received_at", |(_, at)| *at)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            INSERT INTO payloads (hash, body, size_bytes, received_at)
+            SELECT hash, body, size_bytes, received_at
+            FROM r
+            WHERE true
+            ON CONFLICT (hash) DO NOTHING",
+        )
+        .await?;
     Ok(())
 }
 
-#[derive(Serialize)]
-struct AttemptRow<'a>(
-    i64,
-    &'a str,
-    i64,
-    Option<i64>,
-    Option<i64>,
-    Option<&'a str>,
-    Option<&'a str>,
-    i64,
-    Option<String>,
-    Option<&'a str>,
-    bool,
-);
-
 async fn update_attempts(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
-    let rows: Vec<AttemptRow<'_>> = plan
-        .iter()
-        .map(|p| {
-            let attempt = &p.settlement.attempt;
-            AttemptRow(
-                p.settlement.claim.attempt_id,
-                attempt.state.as_str(),
-                p.settlement.at,
-                attempt.http_status,
-                attempt.api_code,
-                attempt.message.as_deref(),
-                attempt.request_id.as_deref(),
-                attempt.latency_ms,
-                p.payload().map(|payload| hex::encode(payload.hash)),
-                attempt.error.as_deref(),
-                attempt.charged,
-            )
-        })
-        .collect();
-    execute!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        UPDATE attempts
-        SET
-            state = r.value->>1,
-            settled_at = CAST(r.value->>2 AS BIGINT),
-            http_status = CAST(r.value->>3 AS BIGINT),
-            api_code = CAST(r.value->>4 AS BIGINT),
-            message = r.value->>5,
-            request_id = r.value->>6,
-            latency_ms = CAST(r.value->>7 AS BIGINT),
-            payload_hash = unhex(r.value->>8),
-            error = r.value->>9,
-            credits = CASE WHEN CAST(r.value->>10 AS BOOLEAN) THEN credits ELSE 0 END
-        FROM r
-        WHERE attempts.id = CAST(r.value->>0 AS BIGINT)",
-        json_rows(&rows)?
-    )?;
+    Many::of(plan)
+        .int("id", |p| p.settlement.claim.attempt_id)
+        .text("state", |p| p.settlement.attempt.state.as_str())
+        .int("settled_at", |p| p.settlement.at)
+        .int("http_status", |p| p.settlement.attempt.http_status)
+        .int("api_code", |p| p.settlement.attempt.api_code)
+        .text("message", |p| p.settlement.attempt.message.as_deref())
+        .text("request_id", |p| p.settlement.attempt.request_id.as_deref())
+        .int("latency_ms", |p| p.settlement.attempt.latency_ms)
+        .blob("payload_hash", |p| p.payload().map(|payload| &payload.hash[..]))
+        .text("error", |p| p.settlement.attempt.error.as_deref())
+        .flag("charged", |p| p.settlement.attempt.charged)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            UPDATE attempts
+            SET
+                state = r.state,
+                settled_at = r.settled_at,
+                http_status = r.http_status,
+                api_code = r.api_code,
+                message = r.message,
+                request_id = r.request_id,
+                latency_ms = r.latency_ms,
+                payload_hash = r.payload_hash,
+                error = r.error,
+                credits = CASE WHEN r.charged THEN credits ELSE 0 END
+            FROM r
+            WHERE attempts.id = r.id",
+        )
+        .await?;
     Ok(())
 }
 
 async fn confirm_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
-    let rows: Vec<(i64, i64)> = plan
+    let confirmed: Vec<(i64, i64)> = plan
         .iter()
         .filter_map(|p| p.confirms.map(|id| (id, p.settlement.at)))
         .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    execute!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        UPDATE snapshots
-        SET confirmations = confirmations + 1, last_fetched_at = CAST(r.value->>1 AS BIGINT)
-        FROM r
-        WHERE snapshots.id = CAST(r.value->>0 AS BIGINT)",
-        json_rows(&rows)?
-    )?;
+    Many::of(&confirmed)
+        .int("id", |(id, _)| *id)
+        .int("at", |(_, at)| *at)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            UPDATE snapshots
+            SET confirmations = confirmations + 1, last_fetched_at = r.at
+            FROM r
+            WHERE snapshots.id = r.id",
+        )
+        .await?;
     Ok(())
+}
+
+/// A fetch that has ended.
+struct EndedFetch {
+    id: i64,
+    outcome: Outcome,
+    reason: Option<Reason>,
+    snapshot_id: Option<i64>,
+    at: i64,
 }
 
 async fn update_fetches(
@@ -365,34 +337,34 @@ async fn update_fetches(
     plan: &[Plan<'_>],
     stored: &HashMap<i64, i64>,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> = plan
-        .iter()
-        .filter_map(|p| {
-            let (outcome, reason) = p.settled()?;
-            let new = p
-                .new
-                .and_then(|_| stored.get(&p.settlement.claim.target_id).copied());
-            Some((
-                p.settlement.claim.fetch_id,
-                outcome.as_str(),
-                reason.map(Reason::as_str),
-                p.confirms.or(new),
-                p.settlement.at,
-            ))
+    let ended = |p: &Plan<'_>| {
+        let (outcome, reason) = p.settled()?;
+        let new = p
+            .new
+            .and_then(|_| stored.get(&p.settlement.claim.target_id).copied());
+        Some(EndedFetch {
+            id: p.settlement.claim.fetch_id,
+            outcome,
+            reason,
+            snapshot_id: p.confirms.or(new),
+            at: p.settlement.at,
         })
-        .collect();
-    write_rows(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        UPDATE fetches
-        SET
-            outcome = r.value->>1,
-            reason = r.value->>2,
-            snapshot_id = CAST(r.value->>3 AS BIGINT),
-            settled_at = CAST(r.value->>4 AS BIGINT)
-        FROM r
-        WHERE fetches.id = CAST(r.value->>0 AS BIGINT) AND fetches.outcome IS NULL",
-        &rows,
-    )
-    .await
+    };
+    let ended: Vec<EndedFetch> = plan.iter().filter_map(ended).collect();
+    Many::of(&ended)
+        .int("id", |f| f.id)
+        .text("outcome", |f| f.outcome.as_str())
+        .text("reason", |f| f.reason.map(Reason::as_str))
+        .int("snapshot_id", |f| f.snapshot_id)
+        .int("at", |f| f.at)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            UPDATE fetches
+            SET outcome = r.outcome, reason = r.reason, snapshot_id = r.snapshot_id, settled_at = r.at
+            FROM r
+            WHERE fetches.id = r.id AND fetches.outcome IS NULL",
+        )
+        .await?;
+    Ok(())
 }

@@ -30,14 +30,10 @@ pub(super) fn mend(body: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether an escape occurs that could need mending: nearly no answer has one.
 fn is_suspicious(body: &[u8]) -> bool {
-    let mut rest = body;
-    while let Some(at) = rest.iter().position(|b| *b == b'\\') {
-        rest = rest.get(at + 1..).unwrap_or_default();
-        if matches!(rest, [b'u', b'd' | b'D', ..] | [b'u', b'0', b'0', b'0', b'0', ..]) {
-            return true;
-        }
-    }
-    false
+    memchr::memchr_iter(b'\\', body).any(|at| {
+        let escape = body.get(at + 1..).unwrap_or_default();
+        matches!(escape, [b'u', b'd' | b'D', ..] | [b'u', b'0', b'0', b'0', b'0', ..])
+    })
 }
 
 /// The UTF-16 unit of the escape `\uXXXX` that begins at `at`.

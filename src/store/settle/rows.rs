@@ -2,86 +2,80 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
-
 use super::{End, Plan, Settlement};
-use crate::model::{Content, SnapshotFacts, SoundFacts};
-use crate::store::{StoreError, Tx, execute, json_rows, rows};
+use crate::model::{Content, SoundFacts};
+use crate::store::{Many, StoreError, Tx};
 
 /// What is counted of the path of an unknown field: a key that Postgres refuses to index would undo
 /// the settlement.
 const LONGEST_PATH: usize = 300;
 
-#[derive(Serialize)]
-struct SnapshotRow<'a>(
-    i64,
-    i64,
-    String,
-    Option<String>,
-    i64,
-    Option<i64>,
-    &'a SnapshotFacts,
-    Option<&'a serde_json::Map<String, serde_json::Value>>,
-);
+/// A snapshot that is entered.
+struct NewSnapshot<'a> {
+    settlement: &'a Settlement,
+    content: &'a Content,
+    hash: [u8; 32],
+    payload_hash: Option<&'a [u8]>,
+    extra: Option<String>,
+}
+
+impl<'a> NewSnapshot<'a> {
+    fn of(plan: &Plan<'a>) -> Option<Self> {
+        let (content, hash) = plan.new?;
+        let extra = Some(&content.extra).filter(|extra| !extra.is_empty());
+        Some(Self {
+            settlement: plan.settlement,
+            content,
+            hash,
+            payload_hash: plan.payload().map(|payload| &payload.hash[..]),
+            extra: extra.map(|extra| serde_json::Value::Object(extra.clone()).to_string()),
+        })
+    }
+}
 
 /// Enters the new snapshots and gives their IDs by target.
 pub(super) async fn insert_snapshots(
     tx: &mut Tx,
     plan: &[Plan<'_>],
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let rows: Vec<SnapshotRow<'_>> = plan
-        .iter()
-        .filter_map(|p| p.new.map(|new| (p, new)))
-        .map(|(p, (content, hash))| {
-            SnapshotRow(
-                p.settlement.claim.target_id,
-                p.settlement.claim.ask.window.days(),
-                hex::encode(hash),
-                p.payload().map(|payload| hex::encode(payload.hash)),
-                p.settlement.at,
-                step_seconds(content),
-                &content.facts,
-                Some(&content.extra).filter(|extra| !extra.is_empty()),
+    let new: Vec<NewSnapshot<'_>> = plan.iter().filter_map(NewSnapshot::of).collect();
+    let rows = Many::of(&new)
+        .int("target_id", |s| s.settlement.claim.target_id)
+        .int("period_days", |s| s.settlement.claim.ask.window.days())
+        .blob("content_hash", |s| &s.hash[..])
+        .blob("payload_hash", |s| s.payload_hash)
+        .int("fetched_at", |s| s.settlement.at)
+        .int("step_seconds", |s| step_seconds(s.content))
+        .text("country_code", |s| s.content.facts.country_code.as_deref())
+        .int("rank", |s| s.content.facts.rank)
+        .int("rank_diff", |s| s.content.facts.rank_diff)
+        .int("on_list_times", |s| s.content.facts.on_list_times)
+        .flag("promoted", |s| s.content.facts.promoted)
+        .flag("is_commercial", |s| s.content.facts.is_commercial)
+        .flag("is_search", |s| s.content.facts.is_search)
+        .text("cml_mid", |s| s.content.facts.cml_mid.as_deref())
+        .int("like_count", |s| s.content.facts.like_count)
+        .flag("liked", |s| s.content.facts.liked)
+        .flag("disliked", |s| s.content.facts.disliked)
+        .int("popular_days", |s| s.content.facts.popular_days)
+        .int("current_popularity", |s| s.content.facts.current_popularity)
+        .json("extra", |s| s.extra.as_deref())
+        .fetch(
+            tx,
+            "WITH r AS ({rows})
+            INSERT INTO snapshots (
+                target_id, period_days, content_hash, payload_hash, first_fetched_at, last_fetched_at, step_seconds,
+                country_code, rank, rank_diff, on_list_times, promoted, is_commercial, is_search, cml_mid, like_count,
+                liked, disliked, popular_days, current_popularity, extra
             )
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = rows!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        INSERT INTO snapshots (
-            target_id, period_days, content_hash, payload_hash, first_fetched_at, last_fetched_at, step_seconds,
-            country_code, rank, rank_diff, on_list_times, promoted, is_commercial, is_search, cml_mid, like_count,
-            liked, disliked, popular_days, current_popularity, extra
+            SELECT
+                target_id, period_days, content_hash, payload_hash, fetched_at, fetched_at, step_seconds,
+                country_code, rank, rank_diff, on_list_times, promoted, is_commercial, is_search, cml_mid, like_count,
+                liked, disliked, popular_days, current_popularity, extra
+            FROM r
+            RETURNING id, target_id",
         )
-        SELECT
-            CAST(r.value->>0 AS BIGINT),
-            CAST(r.value->>1 AS BIGINT),
-            unhex(r.value->>2),
-            unhex(r.value->>3),
-            CAST(r.value->>4 AS BIGINT),
-            CAST(r.value->>4 AS BIGINT),
-            CAST(r.value->>5 AS BIGINT),
-            r.value->6->>'country_code',
-            CAST(r.value->6->>'rank' AS BIGINT),
-            CAST(r.value->6->>'rank_diff' AS BIGINT),
-            CAST(r.value->6->>'on_list_times' AS BIGINT),
-            CAST(r.value->6->>'promoted' AS BOOLEAN),
-            CAST(r.value->6->>'is_commercial' AS BOOLEAN),
-            CAST(r.value->6->>'is_search' AS BOOLEAN),
-            r.value->6->>'cml_mid',
-            CAST(r.value->6->>'like_count' AS BIGINT),
-            CAST(r.value->6->>'liked' AS BOOLEAN),
-            CAST(r.value->6->>'disliked' AS BOOLEAN),
-            CAST(r.value->6->>'popular_days' AS BIGINT),
-            CAST(r.value->6->>'current_popularity' AS BIGINT),
-            NULLIF(r.value->7, 'null')
-        FROM r
-        RETURNING id, target_id",
-        json_rows(&rows)?
-    )?;
+        .await?;
     rows.iter()
         .map(|row| Ok((row.get("target_id")?, row.get("id")?)))
         .collect()
@@ -106,47 +100,41 @@ pub(super) async fn upsert_sounds(tx: &mut Tx, batch: &[Settlement]) -> Result<(
             *at = settlement.at;
         }
     }
-    if sounds.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<(&str, i64, SoundFacts)> = sounds
-        .into_iter()
-        .map(|(clip, (at, facts))| (clip, at, facts))
-        .collect();
-    execute!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        INSERT INTO sounds (
-            clip_id, song_id, title, author, url_title, link, cover_url, music_url, duration_seconds,
-            first_seen_at, last_seen_at
+    let sounds: Vec<(&str, (i64, SoundFacts))> = sounds.into_iter().collect();
+    Many::of(&sounds)
+        .text("clip_id", |(clip, _)| *clip)
+        .int("at", |(_, (at, _))| *at)
+        .text("song_id", |(_, (_, facts))| facts.song_id.as_deref())
+        .text("title", |(_, (_, facts))| facts.title.as_deref())
+        .text("author", |(_, (_, facts))| facts.author.as_deref())
+        .text("url_title", |(_, (_, facts))| facts.url_title.as_deref())
+        .text("link", |(_, (_, facts))| facts.link.as_deref())
+        .text("cover_url", |(_, (_, facts))| facts.cover_url.as_deref())
+        .text("music_url", |(_, (_, facts))| facts.music_url.as_deref())
+        .int("duration_seconds", |(_, (_, facts))| facts.duration_seconds)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            INSERT INTO sounds (
+                clip_id, song_id, title, author, url_title, link, cover_url, music_url, duration_seconds,
+                first_seen_at, last_seen_at
+            )
+            SELECT clip_id, song_id, title, author, url_title, link, cover_url, music_url, duration_seconds, at, at
+            FROM r
+            WHERE true
+            ON CONFLICT (clip_id) DO UPDATE SET
+                song_id = coalesce(excluded.song_id, sounds.song_id),
+                title = coalesce(excluded.title, sounds.title),
+                author = coalesce(excluded.author, sounds.author),
+                url_title = coalesce(excluded.url_title, sounds.url_title),
+                link = coalesce(excluded.link, sounds.link),
+                cover_url = coalesce(excluded.cover_url, sounds.cover_url),
+                music_url = coalesce(excluded.music_url, sounds.music_url),
+                duration_seconds = coalesce(excluded.duration_seconds, sounds.duration_seconds),
+                last_seen_at = excluded.last_seen_at
+            WHERE excluded.last_seen_at >= sounds.last_seen_at",
         )
-        SELECT
-            r.value->>0,
-            r.value->2->>'song_id',
-            r.value->2->>'title',
-            r.value->2->>'author',
-            r.value->2->>'url_title',
-            r.value->2->>'link',
-            r.value->2->>'cover_url',
-            r.value->2->>'music_url',
-            CAST(r.value->2->>'duration_seconds' AS BIGINT),
-            CAST(r.value->>1 AS BIGINT),
-            CAST(r.value->>1 AS BIGINT)
-        FROM r
-        WHERE true
-        ON CONFLICT (clip_id) DO UPDATE SET
-            song_id = coalesce(excluded.song_id, sounds.song_id),
-            title = coalesce(excluded.title, sounds.title),
-            author = coalesce(excluded.author, sounds.author),
-            url_title = coalesce(excluded.url_title, sounds.url_title),
-            link = coalesce(excluded.link, sounds.link),
-            cover_url = coalesce(excluded.cover_url, sounds.cover_url),
-            music_url = coalesce(excluded.music_url, sounds.music_url),
-            duration_seconds = coalesce(excluded.duration_seconds, sounds.duration_seconds),
-            last_seen_at = excluded.last_seen_at
-        WHERE excluded.last_seen_at >= sounds.last_seen_at",
-        json_rows(&rows)?
-    )?;
+        .await?;
     Ok(())
 }
 
@@ -167,7 +155,9 @@ pub(super) async fn insert_rows(
     children.write(tx).await
 }
 
-type Scored<'a> = (i64, usize, &'a str, Option<f64>);
+/// A score of a country or an interest: snapshot, position, ID, score.
+type Scored<'a> = (i64, i64, &'a str, Option<f64>);
+/// The code and name of a country, or the label and name of an interest, by ID.
 type Names<'a> = BTreeMap<&'a str, (Option<&'a str>, Option<&'a str>)>;
 
 /// The rows of several snapshots, by table.
@@ -177,7 +167,7 @@ struct Children<'a> {
     countries: Vec<Scored<'a>>,
     interests: Vec<Scored<'a>>,
     ages: Vec<(i64, i64, Option<f64>)>,
-    related: Vec<(i64, usize, &'a str, Option<&'a str>)>,
+    related: Vec<(i64, i64, &'a str, Option<&'a str>)>,
     country_names: Names<'a>,
     interest_names: Names<'a>,
 }
@@ -206,81 +196,116 @@ impl<'a> Children<'a> {
     }
 
     async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
-        const COUNTRIES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+        write_countries(tx, self.country_names).await?;
+        write_interests(tx, self.interest_names).await?;
+        Many::of(&self.trend)
+            .int("snapshot_id", |(snapshot, ..)| *snapshot)
+            .int("time", |(_, time, _)| *time)
+            .real("value", |(.., value)| *value)
+            .execute(
+                tx,
+                "WITH r AS ({rows})
+                INSERT INTO trend_points (snapshot_id, time, value)
+                SELECT snapshot_id, time, value
+                FROM r",
+            )
+            .await?;
+        scores(&self.countries, "country_id")
+            .execute(
+                tx,
+                "WITH r AS ({rows})
+                INSERT INTO country_scores (snapshot_id, position, country_id, score)
+                SELECT snapshot_id, position, country_id, score
+                FROM r",
+            )
+            .await?;
+        scores(&self.interests, "interest_id")
+            .execute(
+                tx,
+                "WITH r AS ({rows})
+                INSERT INTO interest_scores (snapshot_id, position, interest_id, score)
+                SELECT snapshot_id, position, interest_id, score
+                FROM r",
+            )
+            .await?;
+        Many::of(&self.ages)
+            .int("snapshot_id", |(snapshot, ..)| *snapshot)
+            .int("age_level", |(_, level, _)| *level)
+            .real("score", |(.., score)| *score)
+            .execute(
+                tx,
+                "WITH r AS ({rows})
+                INSERT INTO age_scores (snapshot_id, age_level, score)
+                SELECT snapshot_id, age_level, score
+                FROM r",
+            )
+            .await?;
+        Many::of(&self.related)
+            .int("snapshot_id", |(snapshot, ..)| *snapshot)
+            .int("position", |(_, position, ..)| *position)
+            .text("item_id", |(_, _, item, _)| *item)
+            .text("cover_url", |(.., cover)| *cover)
+            .execute(
+                tx,
+                "WITH r AS ({rows})
+                INSERT INTO related_items (snapshot_id, position, item_id, cover_url)
+                SELECT snapshot_id, position, item_id, cover_url
+                FROM r",
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+fn scores<'s>(scores: &'s [Scored<'s>], id: &'static str) -> Many<'s, Scored<'s>> {
+    Many::of(scores)
+        .int("snapshot_id", |(snapshot, ..)| *snapshot)
+        .int("position", |(_, position, ..)| *position)
+        .text(id, |(_, _, id, _)| *id)
+        .real("score", |(.., score)| *score)
+}
+
+async fn write_countries(tx: &mut Tx, names: Names<'_>) -> Result<(), StoreError> {
+    let names: Vec<_> = names.into_iter().collect();
+    Many::of(&names)
+        .text("id", |(id, _)| *id)
+        .text("code", |(_, (code, _))| *code)
+        .text("name", |(_, (_, name))| *name)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
             INSERT INTO countries (id, code, name)
-            SELECT r.value->>0, r.value->1->>0, r.value->1->>1
+            SELECT id, code, name
             FROM r
             WHERE true
             ON CONFLICT (id) DO UPDATE SET
                 code = coalesce(excluded.code, countries.code),
                 name = coalesce(excluded.name, countries.name)
-            WHERE excluded.code <> coalesce(countries.code, '') OR excluded.name <> coalesce(countries.name, '')";
-        const INTERESTS: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
+            WHERE excluded.code <> coalesce(countries.code, '') OR excluded.name <> coalesce(countries.name, '')",
+        )
+        .await?;
+    Ok(())
+}
+
+async fn write_interests(tx: &mut Tx, names: Names<'_>) -> Result<(), StoreError> {
+    let names: Vec<_> = names.into_iter().collect();
+    Many::of(&names)
+        .text("id", |(id, _)| *id)
+        .text("label", |(_, (label, _))| *label)
+        .text("name", |(_, (_, name))| *name)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
             INSERT INTO interests (id, label, name)
-            SELECT r.value->>0, r.value->1->>0, r.value->1->>1
+            SELECT id, label, name
             FROM r
             WHERE true
             ON CONFLICT (id) DO UPDATE SET
                 label = coalesce(excluded.label, interests.label),
                 name = coalesce(excluded.name, interests.name)
-            WHERE excluded.label <> coalesce(interests.label, '') OR excluded.name <> coalesce(interests.name, '')";
-        const COUNTRY_SCORES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-            INSERT INTO country_scores (snapshot_id, position, country_id, score)
-            SELECT
-                CAST(r.value->>0 AS BIGINT),
-                CAST(r.value->>1 AS BIGINT),
-                r.value->>2,
-                CAST(r.value->>3 AS DOUBLE PRECISION)
-            FROM r";
-        const INTEREST_SCORES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-            INSERT INTO interest_scores (snapshot_id, position, interest_id, score)
-            SELECT
-                CAST(r.value->>0 AS BIGINT),
-                CAST(r.value->>1 AS BIGINT),
-                r.value->>2,
-                CAST(r.value->>3 AS DOUBLE PRECISION)
-            FROM r";
-        const TREND: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-            INSERT INTO trend_points (snapshot_id, time, value)
-            SELECT
-                CAST(r.value->>0 AS BIGINT),
-                CAST(r.value->>1 AS BIGINT),
-                CAST(r.value->>2 AS DOUBLE PRECISION)
-            FROM r";
-        const AGES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-            INSERT INTO age_scores (snapshot_id, age_level, score)
-            SELECT
-                CAST(r.value->>0 AS BIGINT),
-                CAST(r.value->>1 AS BIGINT),
-                CAST(r.value->>2 AS DOUBLE PRECISION)
-            FROM r";
-        const RELATED: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-            INSERT INTO related_items (snapshot_id, position, item_id, cover_url)
-            SELECT CAST(r.value->>0 AS BIGINT), CAST(r.value->>1 AS BIGINT), r.value->>2, r.value->>3
-            FROM r";
-        write_rows(tx, COUNTRIES, &self.country_names.into_iter().collect::<Vec<_>>()).await?;
-        write_rows(
-            tx,
-            INTERESTS,
-            &self.interest_names.into_iter().collect::<Vec<_>>(),
+            WHERE excluded.label <> coalesce(interests.label, '') OR excluded.name <> coalesce(interests.name, '')",
         )
         .await?;
-        write_rows(tx, TREND, &self.trend).await?;
-        write_rows(tx, COUNTRY_SCORES, &self.countries).await?;
-        write_rows(tx, INTEREST_SCORES, &self.interests).await?;
-        write_rows(tx, AGES, &self.ages).await?;
-        write_rows(tx, RELATED, &self.related).await
-    }
-}
-
-pub(super) async fn write_rows<T: Serialize>(
-    tx: &mut Tx,
-    sql: &'static str,
-    rows: &[T],
-) -> Result<(), StoreError> {
-    if !rows.is_empty() {
-        execute!(tx, sql, json_rows(rows)?)?;
-    }
     Ok(())
 }
 
@@ -296,25 +321,22 @@ pub(super) async fn count_unknown_fields(tx: &mut Tx, batch: &[Settlement]) -> R
             *entry = (entry.0 + 1, settlement.at);
         }
     }
-    let rows: Vec<_> = fields
-        .into_iter()
-        .map(|(path, (answers, at))| (path, answers, at))
-        .collect();
-    write_rows(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        INSERT INTO unknown_fields (path, answers, first_seen_at, last_seen_at)
-        SELECT
-            r.value->>0,
-            CAST(r.value->>1 AS BIGINT),
-            CAST(r.value->>2 AS BIGINT),
-            CAST(r.value->>2 AS BIGINT)
-        FROM r
-        WHERE true
-        ON CONFLICT (path) DO UPDATE SET
-            answers = unknown_fields.answers + excluded.answers,
-            last_seen_at = excluded.last_seen_at",
-        &rows,
-    )
-    .await
+    let fields: Vec<(String, (i64, i64))> = fields.into_iter().collect();
+    Many::of(&fields)
+        .text("path", |(path, _)| path.as_str())
+        .int("answers", |(_, (answers, _))| *answers)
+        .int("at", |(_, (_, at))| *at)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            INSERT INTO unknown_fields (path, answers, first_seen_at, last_seen_at)
+            SELECT path, answers, at, at
+            FROM r
+            WHERE true
+            ON CONFLICT (path) DO UPDATE SET
+                answers = unknown_fields.answers + excluded.answers,
+                last_seen_at = excluded.last_seen_at",
+        )
+        .await?;
+    Ok(())
 }
