@@ -35,7 +35,11 @@ pub fn main() -> ExitCode {
     logs::start(&args.command);
     // Requests and statements take one thread little; SQLite has its own, and so has reading answers.
     let mut threads = tokio::runtime::Builder::new_current_thread();
-    let runtime = match threads.max_blocking_threads(BLOCKING_THREADS).enable_all().build() {
+    let runtime = match threads
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&Failure::Other(format!("cannot start: {error}"))),
     };

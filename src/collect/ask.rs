@@ -1,20 +1,19 @@
-//! The asking half of a pass: slots are claimed as places become free, and not before, so that what
-//! is marked as sent is really on its way.
+//! A page of slots, asked: places are claimed as they become free, and not before, so that what is
+//! marked as sent really is on its way; and answers are settled as many together as are waiting.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
 
 use super::fetch::Ended;
 use super::spooled::Answer;
 use super::{Collector, Cut, PassError, Stop, Tally};
 use crate::model::Claim;
 use crate::spool::Slot;
-use crate::store::claim;
 use crate::store::due::Due;
 use crate::store::pauses::Pause;
+use crate::store::{StoreError, claim};
 
 /// Places are claimed when this part of them is free: one transaction for several.
 const CLAIM_PART: usize = 4;
@@ -23,92 +22,105 @@ const CLAIM_PART: usize = 4;
 struct Claimed {
     /// Ours, each with room for its answer.
     claims: Vec<(Claim, Slot)>,
-    /// Not tried, because the pace did not let them through.
-    later: Vec<Due>,
     /// Why nothing more may be claimed.
     cut: Option<Cut>,
 }
 
+/// What is written to the ledger, one after the other: SQLite has only one writer, and what waits
+/// for it grows into one larger transaction.
+enum Write {
+    Claim(Vec<Due>),
+    Settle(Vec<Answer>),
+}
+
+/// What came of it.
+enum Written {
+    Claimed(Result<Claimed, PassError>),
+    Settled(Result<(), StoreError>),
+}
+
+/// Where a page stands.
+struct Progress {
+    /// Not claimed yet.
+    queue: VecDeque<Due>,
+    /// Not settled yet.
+    answers: VecDeque<Answer>,
+    /// Why no more is to be claimed.
+    end: Option<Result<Cut, PassError>>,
+    /// The database has failed: what comes now goes to the spool.
+    broken: bool,
+}
+
 impl Collector {
-    /// Asks for all of these slots and settles the answers. `None` when all were asked.
+    /// Asks for all of these slots and settles the answers. `None` when all were asked. Whatever
+    /// happens, the requests that are under way end and their answers are kept: they are paid for.
     pub(super) async fn ask_all(
         &self,
         page: Vec<Due>,
         stop: &Stop,
         tally: &Tally<'_>,
     ) -> Result<Option<Cut>, PassError> {
-        let (answers, inbox) = mpsc::channel(self.limits.max_in_flight);
-        let asking = self.asking(page.into(), stop, answers, tally);
-        let settling = self.settling(inbox, tally);
-        let (asked, settled) = tokio::join!(asking, settling);
-        settled?;
-        asked
-    }
-
-    /// Asks until nothing is left to ask or something forbids it. Whatever happens, the requests that
-    /// are under way end and their answers are handed on: they are paid for.
-    async fn asking(
-        &self,
-        mut queue: VecDeque<Due>,
-        stop: &Stop,
-        answers: mpsc::Sender<Answer>,
-        tally: &Tally<'_>,
-    ) -> Result<Option<Cut>, PassError> {
+        let mut page = Progress {
+            queue: page.into(),
+            answers: VecDeque::new(),
+            end: None,
+            broken: false,
+        };
         let mut in_flight = FuturesUnordered::new();
-        // At most one: answers are read while the database writes the next claims.
-        let mut claiming = FuturesUnordered::new();
-        let mut end: Option<Result<Cut, PassError>> = None;
+        // At most one of each.
+        let mut writing = FuturesUnordered::new();
+        let mut pacing = FuturesUnordered::new();
+        let mut permitted = false;
+        let mut stopping = stop.clone();
         loop {
-            if stop.requested() && end.is_none() && !queue.is_empty() {
-                end = Some(Ok(Cut::Stopped));
+            if stop.requested() && !page.queue.is_empty() {
+                page.end_with(Ok(Cut::Stopped));
+            }
+            if page.broken {
+                self.keep(page.answers.drain(..).collect());
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
-            let open = end.is_none() && !tally.is_broken() && !queue.is_empty();
-            let enough = free >= self.limits.max_in_flight.div_ceil(CLAIM_PART);
-            if open && enough && claiming.is_empty() {
-                claiming.push(self.claim_next(queue.drain(..free.min(queue.len())).collect(), stop));
+            let open = page.end.is_none() && !page.queue.is_empty();
+            let room = page.has_room(free, self.limits.max_in_flight);
+            if open && room && !permitted && pacing.is_empty() {
+                pacing.push(self.pace.ready());
             }
-            if in_flight.is_empty() && claiming.is_empty() {
-                return end.transpose();
+            if writing.is_empty() {
+                if open && room && permitted {
+                    permitted = false;
+                    let slots = 1 + self.pace.try_more(free.min(page.queue.len()) - 1);
+                    writing.push(self.write(Write::Claim(page.queue.drain(..slots).collect()), tally));
+                } else if !page.answers.is_empty() {
+                    writing.push(self.write(Write::Settle(page.batch()), tally));
+                }
             }
-            // No branch waits for the database: a fetch that is not polled meanwhile may be within a
+            if in_flight.is_empty() && writing.is_empty() && !open {
+                return page.end.transpose();
+            }
+            // No branch waits for the database itself: a fetch that is not polled meanwhile may be within a
             // transaction, and both would wait for each other.
             tokio::select! {
-                // Answers first: a claim then serves all places that have become free.
+                // Answers first: what is written then serves all of them.
                 biased;
-                Some(ended) = in_flight.next(), if !in_flight.is_empty() => match ended {
-                    Ok(Ended::Refused(pause)) => end = end.or(Some(Ok(Cut::Paused(pause)))),
-                    Ok(Ended::Stopped) => end = end.or(Some(Ok(Cut::Stopped))),
-                    Ok(Ended::Answered | Ended::Unanswered) => {}
-                    Err(error) => end = end.or(Some(Err(PassError::Store(error)))),
-                },
-                Some(claimed) = claiming.next(), if !claiming.is_empty() => match claimed {
-                    Ok(claimed) => {
-                        let fetches = claimed.claims.into_iter();
-                        in_flight.extend(fetches.map(|(claim, slot)| self.fetch(claim, slot, &answers, stop, tally)));
-                        claimed.later.into_iter().rev().for_each(|due| queue.push_front(due));
-                        end = end.or(claimed.cut.map(Ok));
-                    }
-                    Err(error) => end = end.or(Some(Err(error))),
-                },
+                Some((ended, answer)) = in_flight.next(), if !in_flight.is_empty() => {
+                    page.answers.extend(answer);
+                    page.fetched(ended);
+                }
+                Some(written) = writing.next(), if !writing.is_empty() => {
+                    let claims = page.written(written);
+                    in_flight.extend(claims.into_iter().map(|(claim, slot)| self.fetch(claim, slot, stop, tally)));
+                }
+                Some(()) = pacing.next(), if !pacing.is_empty() => permitted = true,
+                () = stopping.wait(), if open => {}
             }
         }
     }
 
-    /// Claims as many of these slots as the pace lets through now.
-    async fn claim_next(&self, mut due: Vec<Due>, stop: &Stop) -> Result<Claimed, PassError> {
-        if !self.ready(stop).await {
-            return Ok(Claimed {
-                claims: Vec::new(),
-                later: due,
-                cut: Some(Cut::Stopped),
-            });
+    async fn write(&self, write: Write, tally: &Tally<'_>) -> Written {
+        match write {
+            Write::Claim(due) => Written::Claimed(self.claim(&due, false).await),
+            Write::Settle(answers) => Written::Settled(self.settle_answers(answers, tally).await),
         }
-        let later = due.split_off(1 + self.pace.try_more(due.len().saturating_sub(1)));
-        Ok(Claimed {
-            later,
-            ..self.claim(&due, false).await?
-        })
     }
 
     /// Waits until the pace lets a request through. `false`: asked to stop meanwhile.
@@ -138,7 +150,6 @@ impl Collector {
         unused.into_iter().for_each(|slot| self.spool.release(slot));
         Ok(Claimed {
             claims: claims.into_iter().zip(slots).collect(),
-            later: Vec::new(),
             cut,
         })
     }
@@ -160,7 +171,7 @@ impl Collector {
         if !self.ready(stop).await {
             return Ok(Some(Cut::Stopped));
         }
-        let Claimed { claims, cut, .. } = self.claim(std::slice::from_ref(due), true).await?;
+        let Claimed { claims, cut } = self.claim(std::slice::from_ref(due), true).await?;
         let Some((claim, slot)) = claims.into_iter().next() else {
             // Without a claim another worker has it, and finds out.
             return match cut {
@@ -168,14 +179,8 @@ impl Collector {
                 None => self.still_paused().await,
             };
         };
-        let (answers, inbox) = mpsc::channel(1);
-        let asking = async {
-            let ended = self.fetch(claim, slot, &answers, stop, tally).await;
-            drop(answers);
-            ended
-        };
-        let (ended, settled) = tokio::join!(asking, self.settling(inbox, tally));
-        settled?;
+        let (ended, answer) = self.fetch(claim, slot, stop, tally).await;
+        self.settle_answers(answer.into_iter().collect(), tally).await?;
         match ended? {
             Ended::Answered => {
                 self.store.resume(&self.key_fingerprint).await?;
@@ -191,5 +196,58 @@ impl Collector {
     async fn still_paused(&self) -> Result<Option<Cut>, PassError> {
         let pause = self.store.pause_of(&self.key_fingerprint).await?;
         Ok(pause.map(|pause| Cut::Paused(Some(pause))))
+    }
+}
+
+impl Progress {
+    /// Whether more may be claimed: enough places are free, and the database keeps up.
+    fn has_room(&self, free: usize, places: usize) -> bool {
+        free >= places.div_ceil(CLAIM_PART) && self.answers.len() <= places
+    }
+
+    /// The answers to settle together. A target's second answer is compared with the first, so that
+    /// one has to be in before.
+    fn batch(&mut self) -> Vec<Answer> {
+        let mut targets = HashSet::new();
+        let (batch, later) = std::mem::take(&mut self.answers)
+            .into_iter()
+            .partition(|answer: &Answer| targets.insert(answer.settlement.claim.target_id));
+        self.answers = later;
+        Vec::from(batch)
+    }
+
+    /// The first reason stays, but a failure is told in any case.
+    fn end_with(&mut self, end: Result<Cut, PassError>) {
+        if self.end.is_none() || end.is_err() && matches!(self.end, Some(Ok(_))) {
+            self.end = Some(end);
+        }
+    }
+
+    fn fetched(&mut self, ended: Result<Ended, StoreError>) {
+        match ended {
+            Ok(Ended::Answered | Ended::Unanswered) => {}
+            Ok(Ended::Refused(pause)) => self.end_with(Ok(Cut::Paused(pause))),
+            Ok(Ended::Stopped) => self.end_with(Ok(Cut::Stopped)),
+            Err(error) => self.end_with(Err(error.into())),
+        }
+    }
+
+    /// Notes what came of writing, and gives the claims that are to be asked now.
+    fn written(&mut self, written: Written) -> Vec<(Claim, Slot)> {
+        match written {
+            Written::Claimed(Ok(Claimed { claims, cut })) => {
+                if let Some(cut) = cut {
+                    self.end_with(Ok(cut));
+                }
+                return claims;
+            }
+            Written::Claimed(Err(error)) => self.end_with(Err(error)),
+            Written::Settled(Ok(())) => {}
+            Written::Settled(Err(error)) => {
+                self.broken = true;
+                self.end_with(Err(error.into()));
+            }
+        }
+        Vec::new()
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::sync::mpsc;
 
 use super::read::Read;
 use super::spooled::Answer;
@@ -57,15 +56,15 @@ impl Next {
 }
 
 impl Collector {
-    /// Sends the request of a claim, and again as often as is allowed, and hands on what came.
+    /// Sends the request of a claim, and again as often as is allowed. The answer that ends it is
+    /// given back to be settled.
     pub(super) async fn fetch(
         &self,
         mut claim: Claim,
         slot: Slot,
-        answers: &mpsc::Sender<Answer>,
         stop: &Stop,
         tally: &Tally<'_>,
-    ) -> Result<Ended, StoreError> {
+    ) -> (Result<Ended, StoreError>, Option<Answer>) {
         let mut waits = ExponentialBuilder::new()
             .with_min_delay(Duration::from_secs(1))
             .with_factor(2.0)
@@ -77,38 +76,39 @@ impl Collector {
             let read = Read::beside(exchange, self.limits.budget).await;
             let next = read.next;
             self.keep_pace(next);
-            let paused = match next {
-                // First of all, so that no one else goes on asking.
-                Next::Refused(reason, least) => Some(self.pause_key(reason, claim.target_id, least).await),
-                _ => None,
-            };
             let again = match next {
                 Next::Again(reason, after) if claim.n < self.limits.attempts => Some((reason, after)),
                 _ => None,
             };
             let settlement = read.settlement(&claim, self.clock.now(), again.is_none());
             let Some((reason, after)) = again else {
-                // A closed channel means that the settling half has failed, and says why.
-                let _ = answers.send(Answer { settlement, slot }).await;
-                return match (paused, next) {
-                    (Some(pause), _) => pause.map(Ended::Refused),
-                    (None, Next::Again(..)) => Ok(Ended::Unanswered),
-                    (None, _) => Ok(Ended::Answered),
-                };
+                let ended = self.ended(next, claim.target_id).await;
+                return (ended, Some(Answer { settlement, slot }));
             };
             if let Err(error) = self.settle_batch(std::slice::from_ref(&settlement), tally).await {
                 self.keep(vec![Answer { settlement, slot }]);
-                return Err(error);
+                return (Err(error), None);
             }
             let wait = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
             if !self.wait_to_retry(wait, after, stop).await {
-                return Ok(Ended::Stopped);
+                return (Ok(Ended::Stopped), None);
             }
-            match self.claim_again(&claim, reason, tally).await? {
-                Some(next) => claim = next,
-                None => return Ok(Ended::Unanswered),
+            match self.claim_again(&claim, reason, tally).await {
+                Ok(Some(next)) => claim = next,
+                Ok(None) => return (Ok(Ended::Unanswered), None),
+                Err(error) => return (Err(error), None),
             }
         }
+    }
+
+    /// What a last answer means for the pass. A refused key is paused first of all, so that no one
+    /// else goes on asking.
+    async fn ended(&self, next: Next, target_id: i64) -> Result<Ended, StoreError> {
+        Ok(match next {
+            Next::Refused(reason, least) => Ended::Refused(self.pause_key(reason, target_id, least).await?),
+            Next::Again(..) => Ended::Unanswered,
+            Next::End => Ended::Answered,
+        })
     }
 
     /// What an answer says of how fast the API wants to be asked.

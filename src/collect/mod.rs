@@ -1,9 +1,9 @@
 //! One pass: what is due is claimed, asked, settled and reported. No loop over time and no sleep
 //! but that between two attempts; `service/` decides when a pass is made.
 //!
-//! Within a pass two halves run side by side: [`ask`] claims slots and sends requests, at most
-//! `max_in_flight` at once, and hands each answer to [`settle`] through a channel that holds
-//! no more than that, so that memory is bounded and one commit serves all answers that wait.
+//! [`ask`] is its heart: slots are claimed, at most `max_in_flight` requests are under way ([`fetch`]),
+//! and about as many answers wait until they are settled ([`settle`]), so that memory is bounded and
+//! one commit serves all that wait.
 
 mod ask;
 mod content;
@@ -17,7 +17,6 @@ pub mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -202,19 +201,9 @@ impl Report {
 struct Tally<'a> {
     report: Mutex<Report>,
     observe: Observe<'a>,
-    broken: AtomicBool,
 }
 
 impl Tally<'_> {
-    /// The database has failed: nothing more is to be asked.
-    fn broken(&self) {
-        self.broken.store(true, Ordering::Relaxed);
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
-    }
-
     fn edit(&self, edit: impl FnOnce(&mut Report)) {
         edit(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -248,7 +237,6 @@ impl Collector {
         let tally = Tally {
             report: Mutex::default(),
             observe,
-            broken: AtomicBool::new(false),
         };
         self.recover(&tally).await?;
         let slots = self.prepare(self.clock.now(), &tally).await?;

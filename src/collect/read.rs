@@ -68,13 +68,9 @@ impl Read {
             at,
             attempt: self.attempt,
             payload: self.payload,
-            end: self.end.unwrap_or_else(|reason| {
-                if last {
-                    End::Failed(reason)
-                } else {
-                    End::Retrying
-                }
-            }),
+            end: self
+                .end
+                .unwrap_or_else(|reason| if last { End::Failed(reason) } else { End::Retrying }),
         }
     }
 }

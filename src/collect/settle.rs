@@ -1,9 +1,6 @@
-//! The settling half of a pass: answers become rows, as many in one transaction as are waiting.
+//! Settling: answers become rows, and people are told what came of them.
 
-use std::collections::HashSet;
 use std::sync::PoisonError;
-
-use tokio::sync::mpsc;
 
 use super::spooled::Answer;
 use super::{Collector, Tally};
@@ -12,52 +9,19 @@ use crate::spool::Slot;
 use crate::store::StoreError;
 use crate::store::settle::{End, Settlement};
 
-/// Answers in one transaction.
-const BATCH: usize = 256;
-
 impl Collector {
-    /// Settles what comes until the sender is gone. When the database fails, this and whatever comes
-    /// after goes to the spool.
-    pub(super) async fn settling(
+    /// Settles answers in one transaction and gives their room back, or keeps them in it when the
+    /// database fails.
+    pub(super) async fn settle_answers(
         &self,
-        mut inbox: mpsc::Receiver<Answer>,
+        answers: Vec<Answer>,
         tally: &Tally<'_>,
     ) -> Result<(), StoreError> {
-        let mut failure = None;
-        let mut next = inbox.recv().await;
-        while let Some(first) = next.take() {
-            let mut batch = vec![first];
-            next = fill(&mut batch, &mut inbox);
-            match self.settle_answers(batch, tally, failure.is_none()).await {
-                Ok(()) => {}
-                Err(error) => {
-                    tally.broken();
-                    failure = failure.or(error);
-                }
-            }
-            if next.is_none() {
-                next = inbox.recv().await;
-            }
-        }
-        failure.map_or(Ok(()), Err)
-    }
-
-    /// Settles answers and gives their room back, or keeps them in it.
-    async fn settle_answers(
-        &self,
-        batch: Vec<Answer>,
-        tally: &Tally<'_>,
-        database: bool,
-    ) -> Result<(), Option<StoreError>> {
-        let (settlements, slots): (Vec<Settlement>, Vec<Slot>) = batch
+        let (settlements, slots): (Vec<Settlement>, Vec<Slot>) = answers
             .into_iter()
             .map(|answer| (answer.settlement, answer.slot))
             .unzip();
-        let settled = if database {
-            self.settle_batch(&settlements, tally).await.map_err(Some)
-        } else {
-            Err(None)
-        };
+        let settled = self.settle_batch(&settlements, tally).await;
         if settled.is_ok() {
             slots.into_iter().for_each(|slot| self.spool.release(slot));
         } else {
@@ -132,21 +96,4 @@ impl Collector {
         tally.settled(Outcome::Failed, 1);
         Ok(())
     }
-}
-
-/// Adds what is waiting. A target's second answer is compared with the first, so that one has to be
-/// in before: it is given back for the next batch.
-fn fill(batch: &mut Vec<Answer>, inbox: &mut mpsc::Receiver<Answer>) -> Option<Answer> {
-    let mut targets: HashSet<i64> = batch
-        .iter()
-        .map(|answer| answer.settlement.claim.target_id)
-        .collect();
-    while batch.len() < BATCH {
-        let answer = inbox.try_recv().ok()?;
-        if !targets.insert(answer.settlement.claim.target_id) {
-            return Some(answer);
-        }
-        batch.push(answer);
-    }
-    None
 }

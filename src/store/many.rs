@@ -132,7 +132,11 @@ impl<'a, T> Many<'a, T> {
 
     /// The statements for SQLite, each with its part of the rows.
     fn for_sqlite(&self, sql: &str) -> impl Iterator<Item = (String, Result<SqliteArguments, StoreError>)> {
-        let sizes = || SIZES.into_iter().filter(|size| size * self.columns.len() <= PARAMETERS);
+        let sizes = || {
+            SIZES
+                .into_iter()
+                .filter(|size| size * self.columns.len() <= PARAMETERS)
+        };
         let largest = sizes().max().unwrap_or(1);
         (0..self.items.len()).step_by(largest).map(move |first| {
             let rows = largest.min(self.items.len() - first);
@@ -153,7 +157,10 @@ impl<'a, T> Many<'a, T> {
         let values = vec![row; rows].join(",");
         sql.replace(
             "{rows}",
-            &format!("SELECT {} FROM (VALUES {values}) WHERE column1 IS NOT NULL", names.join(", ")),
+            &format!(
+                "SELECT {} FROM (VALUES {values}) WHERE column1 IS NOT NULL",
+                names.join(", ")
+            ),
         )
     }
 
@@ -165,7 +172,9 @@ impl<'a, T> Many<'a, T> {
                     Cells::Int(cells) => values.add(cells.get(row).copied().flatten())?,
                     Cells::Real(cells) => values.add(cells.get(row).copied().flatten())?,
                     Cells::Flag(cells) => values.add(cells.get(row).copied().flatten())?,
-                    Cells::Text(cells) | Cells::Json(cells) => values.add(cells.get(row).copied().flatten())?,
+                    Cells::Text(cells) | Cells::Json(cells) => {
+                        values.add(cells.get(row).copied().flatten())?
+                    }
                     Cells::Blob(cells) => values.add(cells.get(row).copied().flatten())?,
                 }
             }

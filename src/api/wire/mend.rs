@@ -32,7 +32,10 @@ pub(super) fn mend(body: &[u8]) -> Cow<'_, [u8]> {
 fn is_suspicious(body: &[u8]) -> bool {
     memchr::memchr_iter(b'\\', body).any(|at| {
         let escape = body.get(at + 1..).unwrap_or_default();
-        matches!(escape, [b'u', b'd' | b'D', ..] | [b'u', b'0', b'0', b'0', b'0', ..])
+        matches!(
+            escape,
+            [b'u', b'd' | b'D', ..] | [b'u', b'0', b'0', b'0', b'0', ..]
+        )
     })
 }
 
