@@ -16,7 +16,7 @@ use crate::store::pauses::Pause;
 use crate::store::{StoreError, claim};
 
 /// Places are claimed when this part of them is free: one transaction for several.
-const CLAIM_PART: usize = 4;
+const PART: usize = 4;
 
 /// What came of claiming.
 struct Claimed {
@@ -26,8 +26,8 @@ struct Claimed {
     cut: Option<Cut>,
 }
 
-/// What is written to the ledger, one after the other: SQLite has only one writer, and what waits
-/// for it grows into one larger transaction.
+/// What is written to the ledger. It is put together when a writer is free: what waits for one grows
+/// into one larger transaction.
 enum Write {
     Claim(Vec<Due>),
     Settle(Vec<Answer>),
@@ -36,15 +36,20 @@ enum Write {
 /// What came of it.
 enum Written {
     Claimed(Result<Claimed, PassError>),
-    Settled(Result<(), StoreError>),
+    /// With the targets of the answers.
+    Settled(Vec<i64>, Result<(), StoreError>),
 }
 
 /// Where a page stands.
 struct Progress {
     /// Not claimed yet.
     queue: VecDeque<Due>,
+    /// Slots are being claimed.
+    claiming: bool,
     /// Not settled yet.
     answers: VecDeque<Answer>,
+    /// The targets of which an answer is being settled.
+    settling: HashSet<i64>,
     /// Why no more is to be claimed.
     end: Option<Result<Cut, PassError>>,
     /// The database has failed: what comes now goes to the spool.
@@ -62,7 +67,9 @@ impl Collector {
     ) -> Result<Option<Cut>, PassError> {
         let mut page = Progress {
             queue: page.into(),
+            claiming: false,
             answers: VecDeque::new(),
+            settling: HashSet::new(),
             end: None,
             broken: false,
         };
@@ -81,17 +88,24 @@ impl Collector {
             }
             let free = self.limits.max_in_flight.saturating_sub(in_flight.len());
             let open = page.end.is_none() && !page.queue.is_empty();
-            let room = page.has_room(free, self.limits.max_in_flight);
-            if open && room && !permitted && pacing.is_empty() {
+            let claimable = open && !page.claiming && page.has_room(free, self.limits.max_in_flight);
+            if claimable && !permitted && pacing.is_empty() {
                 pacing.push(self.pace.ready());
             }
-            if writing.is_empty() {
-                if open && room && permitted {
-                    permitted = false;
-                    let slots = 1 + self.pace.try_more(free.min(page.queue.len()) - 1);
-                    writing.push(self.write(Write::Claim(page.queue.drain(..slots).collect()), tally));
-                } else if !page.answers.is_empty() {
-                    writing.push(self.write(Write::Settle(page.batch()), tally));
+            if claimable && permitted && writing.len() < self.store.writers() {
+                permitted = false;
+                let slots = 1 + self.pace.try_more(free.min(page.queue.len()) - 1);
+                writing.push(self.write(Write::Claim(page.claim(slots)), tally));
+            }
+            if writing.len() < self.store.writers() {
+                let least = if writing.is_empty() {
+                    1
+                } else {
+                    part(self.limits.max_in_flight)
+                };
+                let batch = page.batch(least);
+                if !batch.is_empty() {
+                    writing.push(self.write(Write::Settle(batch), tally));
                 }
             }
             if in_flight.is_empty() && writing.is_empty() && !open {
@@ -119,7 +133,10 @@ impl Collector {
     async fn write(&self, write: Write, tally: &Tally<'_>) -> Written {
         match write {
             Write::Claim(due) => Written::Claimed(self.claim(&due, false).await),
-            Write::Settle(answers) => Written::Settled(self.settle_answers(answers, tally).await),
+            Write::Settle(answers) => {
+                let targets = answers.iter().map(Answer::target_id).collect();
+                Written::Settled(targets, self.settle_answers(answers, tally).await)
+            }
         }
     }
 
@@ -199,19 +216,31 @@ impl Collector {
     }
 }
 
+/// Writing is worth its while from this many on.
+fn part(places: usize) -> usize {
+    places.div_ceil(PART)
+}
+
 impl Progress {
     /// Whether more may be claimed: enough places are free, and the database keeps up.
     fn has_room(&self, free: usize, places: usize) -> bool {
-        free >= places.div_ceil(CLAIM_PART) && self.answers.len() <= places
+        free >= part(places) && self.answers.len() <= places
     }
 
-    /// The answers to settle together. A target's second answer is compared with the first, so that
-    /// one has to be in before.
-    fn batch(&mut self) -> Vec<Answer> {
-        let mut targets = HashSet::new();
+    fn claim(&mut self, slots: usize) -> Vec<Due> {
+        self.claiming = true;
+        self.queue.drain(..slots).collect()
+    }
+
+    /// The answers to settle together, if there are that many. A target's second answer is compared with
+    /// the first, so that one has to be in before.
+    fn batch(&mut self, least: usize) -> Vec<Answer> {
+        if self.answers.len() < least {
+            return Vec::new();
+        }
         let (batch, later) = std::mem::take(&mut self.answers)
             .into_iter()
-            .partition(|answer: &Answer| targets.insert(answer.settlement.claim.target_id));
+            .partition(|answer: &Answer| self.settling.insert(answer.target_id()));
         self.answers = later;
         Vec::from(batch)
     }
@@ -234,6 +263,12 @@ impl Progress {
 
     /// Notes what came of writing, and gives the claims that are to be asked now.
     fn written(&mut self, written: Written) -> Vec<(Claim, Slot)> {
+        match &written {
+            Written::Claimed(_) => self.claiming = false,
+            Written::Settled(targets, _) => targets.iter().for_each(|target| {
+                self.settling.remove(target);
+            }),
+        }
         match written {
             Written::Claimed(Ok(Claimed { claims, cut })) => {
                 if let Some(cut) = cut {
@@ -242,8 +277,8 @@ impl Progress {
                 return claims;
             }
             Written::Claimed(Err(error)) => self.end_with(Err(error)),
-            Written::Settled(Ok(())) => {}
-            Written::Settled(Err(error)) => {
+            Written::Settled(_, Ok(())) => {}
+            Written::Settled(_, Err(error)) => {
                 self.broken = true;
                 self.end_with(Err(error.into()));
             }

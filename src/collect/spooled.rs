@@ -17,6 +17,12 @@ pub(super) struct Answer {
     pub(super) slot: Slot,
 }
 
+impl Answer {
+    pub(super) fn target_id(&self) -> i64 {
+        self.settlement.claim.target_id
+    }
+}
+
 /// The first line of a record in the spool, as JSON; the payload follows as it is.
 #[derive(Debug, Serialize, Deserialize)]
 struct Facts {

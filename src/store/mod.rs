@@ -110,6 +110,14 @@ impl Store {
         }
     }
 
+    /// Transactions that one process writes at the same time with gain.
+    pub fn writers(&self) -> usize {
+        match self {
+            Self::Sqlite { .. } => 1,
+            Self::Postgres(_) => 3,
+        }
+    }
+
     /// The database's name for people.
     pub fn kind(&self) -> &'static str {
         match self {

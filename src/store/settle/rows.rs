@@ -265,6 +265,7 @@ fn scores<'s>(scores: &'s [Scored<'s>], id: &'static str) -> Many<'s, Scored<'s>
         .real("score", |(.., score)| *score)
 }
 
+/// Only what is new is written: a conflict locks its row until the transaction ends, changed or not.
 async fn write_countries(tx: &mut Tx, names: Names<'_>) -> Result<(), StoreError> {
     let names: Vec<_> = names.into_iter().collect();
     Many::of(&names)
@@ -275,13 +276,13 @@ async fn write_countries(tx: &mut Tx, names: Names<'_>) -> Result<(), StoreError
             tx,
             "WITH r AS ({rows})
             INSERT INTO countries (id, code, name)
-            SELECT id, code, name
+            SELECT r.id, r.code, r.name
             FROM r
-            WHERE true
+            LEFT JOIN countries AS known ON known.id = r.id
+            WHERE known.id IS NULL OR r.code <> coalesce(known.code, '') OR r.name <> coalesce(known.name, '')
             ON CONFLICT (id) DO UPDATE SET
                 code = coalesce(excluded.code, countries.code),
-                name = coalesce(excluded.name, countries.name)
-            WHERE excluded.code <> coalesce(countries.code, '') OR excluded.name <> coalesce(countries.name, '')",
+                name = coalesce(excluded.name, countries.name)",
         )
         .await?;
     Ok(())
@@ -297,13 +298,13 @@ async fn write_interests(tx: &mut Tx, names: Names<'_>) -> Result<(), StoreError
             tx,
             "WITH r AS ({rows})
             INSERT INTO interests (id, label, name)
-            SELECT id, label, name
+            SELECT r.id, r.label, r.name
             FROM r
-            WHERE true
+            LEFT JOIN interests AS known ON known.id = r.id
+            WHERE known.id IS NULL OR r.label <> coalesce(known.label, '') OR r.name <> coalesce(known.name, '')
             ON CONFLICT (id) DO UPDATE SET
                 label = coalesce(excluded.label, interests.label),
-                name = coalesce(excluded.name, interests.name)
-            WHERE excluded.label <> coalesce(interests.label, '') OR excluded.name <> coalesce(interests.name, '')",
+                name = coalesce(excluded.name, interests.name)",
         )
         .await?;
     Ok(())
