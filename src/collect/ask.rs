@@ -16,7 +16,7 @@ use crate::store::pauses::Pause;
 use crate::store::{StoreError, claim};
 
 /// Places are claimed when this part of them is free: one transaction for several.
-const PART: usize = 4;
+const CLAIM_PART: usize = 4;
 
 /// What came of claiming.
 struct Claimed {
@@ -98,11 +98,9 @@ impl Collector {
                 writing.push(self.write(Write::Claim(page.claim(slots)), tally));
             }
             if writing.len() < self.store.writers() {
-                let least = if writing.is_empty() {
-                    1
-                } else {
-                    part(self.limits.max_in_flight)
-                };
+                // Beside another transaction only if it is worth its while.
+                let beside = self.limits.max_in_flight.div_ceil(2);
+                let least = if writing.is_empty() { 1 } else { beside };
                 let batch = page.batch(least);
                 if !batch.is_empty() {
                     writing.push(self.write(Write::Settle(batch), tally));
@@ -216,15 +214,10 @@ impl Collector {
     }
 }
 
-/// Writing is worth its while from this many on.
-fn part(places: usize) -> usize {
-    places.div_ceil(PART)
-}
-
 impl Progress {
     /// Whether more may be claimed: enough places are free, and the database keeps up.
     fn has_room(&self, free: usize, places: usize) -> bool {
-        free >= part(places) && self.answers.len() <= places
+        free >= places.div_ceil(CLAIM_PART) && self.answers.len() <= places
     }
 
     fn claim(&mut self, slots: usize) -> Vec<Due> {
