@@ -67,6 +67,10 @@ pub(super) enum Command {
     ///
     /// Needs the database only, not the API key.
     Status,
+    /// Tell slot by slot what happened to a sound, what comes next, and which days are missing
+    ///
+    /// Needs the database only, not the API key.
+    Why(super::why::Options),
     /// Look after the database
     Db {
         #[command(subcommand)]

@@ -15,6 +15,7 @@ pub mod reports;
 pub mod settle;
 pub mod status;
 pub mod targets;
+pub mod why;
 pub mod windows;
 pub mod workers;
 
