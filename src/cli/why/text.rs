@@ -3,7 +3,7 @@
 use super::super::output::table;
 use super::{TargetWhy, Why, words};
 use crate::clock::rfc3339;
-use crate::store::why::{AttemptHistory, Gap};
+use crate::store::why::{AttemptHistory, Gap, SlotHistory};
 
 pub(super) fn of(why: &Why) -> String {
     let title = why
@@ -47,45 +47,48 @@ fn target(why: &TargetWhy) -> String {
     lines.join("\n")
 }
 
-/// A row for each attempt, and for each slot that has none.
+/// A row for each attempt, and for each slot that has none. The last one says what came of it.
 fn slots(why: &TargetWhy) -> String {
     let headings = [
         "slot",
         "days",
-        "outcome",
         "n",
         "state",
         "HTTP",
         "code",
         "credits",
         "ms",
+        "outcome",
         "what happened",
     ];
-    let mut table = table(&headings, &[1, 3, 5, 6, 7, 8]);
+    let mut table = table(&headings, &[1, 2, 4, 5, 6, 7]);
     for slot in &why.slots {
-        let forced = if slot.slot.forced { " asked for" } else { "" };
-        let first = [
-            format!("{}{forced}", rfc3339(slot.slot.slot_at)),
-            number(slot.slot.period_days),
-            slot.slot.outcome.clone().unwrap_or_else(|| "open".to_owned()),
-        ];
-        let mut first = Some(first);
-        let mut why = Some(slot.why.clone());
-        for attempt in &slot.slot.attempts {
-            let mut row = Vec::from(first.take().unwrap_or_default());
-            row.extend(of_attempt(attempt));
-            let words: Vec<String> = why.take().into_iter().chain(went_wrong(attempt)).collect();
-            row.push(words.join(": "));
-            table.add_row(row);
+        let (last, earlier) = match slot.slot.attempts.split_last() {
+            Some((last, earlier)) => (Some(last), earlier),
+            None => (None, [].as_slice()),
+        };
+        let mut name = of_slot(&slot.slot);
+        for attempt in earlier {
+            let told = [String::new(), went_wrong(attempt).unwrap_or_default()];
+            table.add_row(name.into_iter().chain(of_attempt(attempt)).chain(told));
+            name = Default::default();
         }
-        if let (Some(first), Some(why)) = (first, why) {
-            let mut row = Vec::from(first);
-            row.extend(std::iter::repeat_n(String::new(), 6));
-            row.push(why);
-            table.add_row(row);
-        }
+        let words: Vec<String> = std::iter::once(slot.why.clone())
+            .chain(last.and_then(went_wrong))
+            .collect();
+        let outcome = slot.slot.outcome.clone().unwrap_or_else(|| "open".to_owned());
+        let attempt = last.map(of_attempt).unwrap_or_default();
+        table.add_row(name.into_iter().chain(attempt).chain([outcome, words.join(": ")]));
     }
     table.to_string()
+}
+
+fn of_slot(slot: &SlotHistory) -> [String; 2] {
+    let forced = if slot.forced { " forced" } else { "" };
+    [
+        format!("{}{forced}", rfc3339(slot.slot_at)),
+        number(slot.period_days),
+    ]
 }
 
 fn of_attempt(attempt: &AttemptHistory) -> [String; 6] {
