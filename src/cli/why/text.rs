@@ -47,69 +47,45 @@ fn target(why: &TargetWhy) -> String {
     lines.join("\n")
 }
 
-/// A row for each attempt, and for each slot that has none. The last one says what came of it.
+/// A line for each slot, and below it one for each attempt: a table would be wider than a terminal.
 fn slots(why: &TargetWhy) -> String {
-    let headings = [
-        "slot",
-        "days",
-        "n",
-        "state",
-        "HTTP",
-        "code",
-        "credits",
-        "ms",
-        "outcome",
-        "what happened",
-    ];
-    let mut table = table(&headings, &[1, 2, 4, 5, 6, 7]);
-    for slot in &why.slots {
-        let (last, earlier) = match slot.slot.attempts.split_last() {
-            Some((last, earlier)) => (Some(last), earlier),
-            None => (None, [].as_slice()),
-        };
-        let mut name = of_slot(&slot.slot);
-        for attempt in earlier {
-            let told = [String::new(), went_wrong(attempt).unwrap_or_default()];
-            table.add_row(name.into_iter().chain(of_attempt(attempt)).chain(told));
-            name = Default::default();
-        }
-        let words: Vec<String> = std::iter::once(slot.why.clone())
-            .chain(last.and_then(went_wrong))
-            .collect();
-        let outcome = slot.slot.outcome.clone().unwrap_or_else(|| "open".to_owned());
-        let attempt = last.map(of_attempt).unwrap_or_default();
-        table.add_row(name.into_iter().chain(attempt).chain([outcome, words.join(": ")]));
+    let lines = why.slots.iter().flat_map(|slot| {
+        let outcome = slot.slot.outcome.as_deref().unwrap_or("open");
+        let head = format!(
+            "  {}  {outcome:9}  {}{}",
+            rfc3339(slot.slot.slot_at),
+            slot.why,
+            asked(&slot.slot)
+        );
+        std::iter::once(head).chain(slot.slot.attempts.iter().map(of_attempt))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What was asked, and who wanted it.
+fn asked(slot: &SlotHistory) -> String {
+    match (slot.period_days, slot.forced) {
+        (Some(days), true) => format!(" ({days} days, forced)"),
+        (Some(days), false) => format!(" ({days} days)"),
+        (None, true) => " (forced)".to_owned(),
+        (None, false) => String::new(),
     }
-    table.to_string()
 }
 
-fn of_slot(slot: &SlotHistory) -> [String; 2] {
-    let forced = if slot.forced { " forced" } else { "" };
-    [
-        format!("{}{forced}", rfc3339(slot.slot_at)),
-        number(slot.period_days),
-    ]
-}
-
-fn of_attempt(attempt: &AttemptHistory) -> [String; 6] {
-    [
-        attempt.n.to_string(),
-        attempt.state.clone(),
-        number(attempt.http_status),
-        number(attempt.api_code),
-        attempt.credits.to_string(),
-        number(attempt.latency_ms),
-    ]
+fn of_attempt(attempt: &AttemptHistory) -> String {
+    let mut facts = vec![attempt.state.clone()];
+    facts.extend(attempt.http_status.map(|status| format!("HTTP {status}")));
+    facts.extend(attempt.api_code.map(|code| format!("code {code}")));
+    facts.push(format!("{} credits", attempt.credits));
+    facts.extend(attempt.latency_ms.map(|ms| format!("{ms} ms")));
+    let wrong = went_wrong(attempt).map_or_else(String::new, |wrong| format!(": {wrong}"));
+    format!("      {}. {}{wrong}", attempt.n, facts.join(", "))
 }
 
 /// What the answer, or the lack of one, said.
 fn went_wrong(attempt: &AttemptHistory) -> Option<String> {
     let message = attempt.message.clone().filter(|_| attempt.api_code != Some(0));
     attempt.error.clone().or(message)
-}
-
-fn number(number: Option<i64>) -> String {
-    number.map_or_else(String::new, |number| number.to_string())
 }
 
 fn gaps(gaps: &[Gap]) -> String {
