@@ -16,6 +16,8 @@ pub mod watchlist;
 
 pub mod store;
 
+pub mod forecast;
+
 pub mod api;
 
 pub mod spool;

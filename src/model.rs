@@ -248,6 +248,32 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::Connection,
+        Self::Timeout,
+        Self::CutOff,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::Redirect,
+        Self::BadRequest,
+        Self::NotFound,
+        Self::Unauthorized,
+        Self::OutOfCredits,
+        Self::Forbidden,
+        Self::ApiCode,
+        Self::Budget,
+        Self::NotJson,
+        Self::TooLarge,
+        Self::WrongShape,
+        Self::WrongClip,
+        Self::WrongRegion,
+        Self::NoCode,
+        Self::Paused,
+        Self::Removed,
+        Self::Missed,
+    ];
+
     /// The word in the tables.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -274,6 +300,17 @@ impl Reason {
             Self::Removed => "removed",
             Self::Missed => "missed",
         }
+    }
+}
+
+impl FromStr for Reason {
+    type Err = NotA;
+
+    fn from_str(text: &str) -> Result<Self, NotA> {
+        Self::ALL
+            .into_iter()
+            .find(|r| r.as_str() == text)
+            .ok_or(NotA("reason"))
     }
 }
 

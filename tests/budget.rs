@@ -60,6 +60,48 @@ async fn the_stalest_targets_go_first(#[values(Backend::Sqlite, Backend::Postgre
         .map(|c| c.clip.clone())
         .collect();
     assert_eq!(asked, [clip(2), clip(4), clip(1)]);
+    let skipped = ledger
+        .rows(
+            "SELECT t.clip_id, f.outcome, f.reason
+            FROM fetches AS f
+            JOIN targets AS t ON t.id = f.target_id
+            WHERE f.outcome = 'skipped'",
+        )
+        .await;
+    assert_eq!(skipped, [format!("{} skipped budget", clip(3))]);
+    ledger.end().await;
+}
+
+/// Seen is seen, whether the answer was new or the same as before; a failure is no success.
+#[rstest]
+#[tokio::test]
+async fn the_oldest_last_success_decides_not_the_oldest_request(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    // From its second request on, 2 is refused: it was asked last and has the oldest success.
+    let script = |c: &Call| match (c.clip == clip(2), c.nth) {
+        (true, 2..) => Reply::new(404, ""),
+        _ => Reply::trend(c, &[0.25, 1.0]),
+    };
+    let mut ledger = Ledger::new(backend, 3, script).await;
+    ledger.pass().await;
+    for asked in [3, 1, 2] {
+        ledger.advance(HOUR);
+        ledger.force(Some(&[clip(asked)])).await;
+    }
+    ledger.advance(DAY);
+    ledger.set("budget", "daily_credits", 4);
+    ledger.pass().await;
+    let fetches = ledger.fetches().await;
+    let newest: Vec<&String> = fetches.iter().filter(|fetch| fetch.contains(" 86400 ")).collect();
+    assert_eq!(
+        newest,
+        [
+            "1 86400 skipped budget",
+            "2 86400 failed not_found",
+            "3 86400 confirmed -"
+        ]
+    );
     ledger.end().await;
 }
 

@@ -211,7 +211,7 @@ fn check_costs_nothing_and_makes_nothing() {
     assert!(
         check
             .stderr
-            .contains("warning: the watchlist costs about 120 credits"),
+            .contains("credits, and budget.monthly_credits is 100"),
         "{check}"
     );
     assert!(!place.path().join(DATABASE).exists());
@@ -233,6 +233,7 @@ fn check_ends_with_1_when_only_the_database_is_away() {
 #[case("run")]
 #[case("collect")]
 #[case("status")]
+#[case("plan")]
 #[case("check")]
 #[case("db check")]
 fn a_wrong_configuration_ends_with_2(#[case] command: &str) {
@@ -249,6 +250,7 @@ fn a_wrong_configuration_ends_with_2(#[case] command: &str) {
 #[rstest]
 #[case("demo --days 0")]
 #[case("collect --al")]
+#[case("plan --days 0")]
 #[case("simulate --latency fast")]
 #[case("simulate --faults late:0.5")]
 #[case("no_such_command")]
@@ -261,7 +263,9 @@ fn the_manual_and_the_completions_know_every_command() {
     let place = Place::empty();
     let man = place.run("man").expect_code(0).stdout;
     let completions = place.run("completions bash").expect_code(0).stdout;
-    for command in ["demo", "run", "collect", "check", "status", "db", "simulate"] {
+    for command in [
+        "demo", "run", "collect", "check", "plan", "status", "db", "simulate",
+    ] {
         let section = format!(".SH \"SOUNDWATCH {}\"", command.to_uppercase());
         assert!(man.contains(&section), "{section}");
         assert!(completions.contains(command), "{command}");
@@ -314,6 +318,21 @@ fn a_daemon_collects_and_ends_with_0_when_it_is_asked_to() {
         "colours are for terminals: {ended}"
     );
     assert_eq!(place.json("status")["collecting"], json!([]));
+}
+
+#[test]
+fn a_daemon_logs_what_an_edit_of_the_watchlist_costs() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, &WATCHLIST.replace("@yearly", "@daily"));
+    let daemon = place.start("run");
+    until("both targets are stored", || settled(&place, "stored") == 2);
+    place.write("watchlist.toml", &WATCHLIST.replace("@yearly", "@hourly"));
+    until("the edit is applied", || {
+        number(&place, "SELECT count(*) FROM targets WHERE schedule = '@hourly'") == 2
+    });
+    let ended = daemon.stop(Signal::TERM).expect_code(0);
+    let told = "added=0 removed=0 changed=2 returned=0 credits_per_day_before=4.0 credits_per_day_after=96.0";
+    assert!(ended.stderr.contains(told), "{ended}");
 }
 
 #[test]

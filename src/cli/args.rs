@@ -53,10 +53,24 @@ pub(super) enum Command {
     /// Sends no request and changes nothing. Exit status: 0 all is well; 2 something in what you
     /// wrote is wrong; 1 only the database is away.
     Check,
+    /// Forecast slots, requests and credits of the coming days, and hold them against the budget
+    ///
+    /// Spends nothing and needs no key; what the database says has been spent counts. Exit status: 0
+    /// the budget pays for all of it; 4 a day or a month is over budget; 2 configuration or watchlist
+    /// is wrong.
+    Plan {
+        /// How many days, today included
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=366))]
+        days: i64,
+    },
     /// Show how things stand: freshness, last outcomes, budget, who collects, what is paused
     ///
     /// Needs the database only, not the API key.
     Status,
+    /// Tell slot by slot what happened to a sound, what comes next, and which days are missing
+    ///
+    /// Needs the database only, not the API key.
+    Why(super::why::Options),
     /// Look after the database
     Db {
         #[command(subcommand)]

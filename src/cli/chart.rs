@@ -22,6 +22,19 @@ pub(super) fn sparkline(values: &[f64]) -> String {
     values.iter().map(|value| block(value.max(0.125))).collect()
 }
 
+/// A bar of full blocks for one part and shaded ones for the other, `width` columns long when both
+/// are `most` together. A part that is not 0 has a block at least.
+pub(super) fn bar(full: i64, shaded: i64, most: i64, width: usize) -> String {
+    let columns = |part: i64| {
+        let exact = i128::from(part) * width as i128;
+        let columns = (exact + i128::from(most) / 2).checked_div(i128::from(most));
+        usize::try_from(columns.unwrap_or_default().max(i128::from(part > 0))).unwrap_or_default()
+    };
+    let shaded_columns = columns(shaded);
+    let full_columns = columns(full).min(width.saturating_sub(shaded_columns).max(usize::from(full > 0)));
+    format!("{}{}", "█".repeat(full_columns), "░".repeat(shaded_columns))
+}
+
 /// Bars for values from 0 to 1 with an axis, the first and the last label below.
 pub(super) fn bars(values: &[f64], rows: u32, first: &str, last: &str) -> String {
     let mut lines: Vec<String> = (0..rows).rev().map(|row| bar_row(values, row, rows)).collect();
@@ -56,6 +69,15 @@ mod tests {
     #[test]
     fn a_sparkline_has_a_block_for_each_value_and_shows_nothing_too() {
         assert_eq!(sparkline(&[0.0, 0.5, 1.0, 2.0]), "▁▄██");
+    }
+
+    #[test]
+    fn a_bar_shows_both_parts_however_small() {
+        assert_eq!(bar(5, 5, 20, 8), "██░░");
+        assert_eq!(bar(20, 0, 20, 8), "████████");
+        assert_eq!(bar(1, 99, 100, 4), "█░░░░");
+        assert_eq!(bar(1, 0, 1_000, 4), "█");
+        assert_eq!(bar(0, 0, 0, 4), "");
     }
 
     #[test]

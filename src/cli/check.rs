@@ -7,14 +7,20 @@ use rustix::fs::{Access, access};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::forecast::Forecast;
-use super::output::{Output, note};
+use super::forecast::{all_new, lines, standing};
+use super::output::{Output, Told, note};
+use crate::collect::targets::Changes;
 use crate::config::{self, Config, Examined};
+use crate::forecast::{Forecast, Standing};
+use crate::model::TargetSpec;
 use crate::problem::{Place, Problem, Problems};
 use crate::service::Lock;
 use crate::store::migrate::NEWEST;
 use crate::store::{Missing, Store, StoreError, sqlite_file};
-use crate::watchlist::{self, Watchlist};
+use crate::watchlist;
+
+/// Days that are held against the budget.
+const FORECAST_DAYS: i64 = 30;
 
 /// What was found.
 #[derive(Default)]
@@ -31,6 +37,8 @@ struct Findings {
 struct Summary {
     configuration: Option<String>,
     watchlist: Option<String>,
+    /// What the watchlist changes in the stored targets.
+    changes: Option<Changes>,
     forecast: Option<Forecast>,
     key_fingerprint: Option<String>,
     database: Option<String>,
@@ -45,16 +53,6 @@ struct Document<'a> {
     warnings: Vec<Told>,
     database_problem: Option<&'a str>,
     summary: &'a Summary,
-}
-
-/// A problem for machines.
-#[derive(Serialize)]
-struct Told {
-    file: Option<String>,
-    line: Option<usize>,
-    column: Option<usize>,
-    message: String,
-    help: Option<String>,
 }
 
 pub(super) async fn run(file: Option<&Path>, output: Output) -> Result<Exit, Failure> {
@@ -80,38 +78,45 @@ async fn examine(examined: Examined) -> Findings {
         ..Findings::default()
     };
     findings.summary.configuration = config.path.as_ref().map(|path| path.display().to_string());
-    findings.watchlist(&examined);
+    let wanted = findings.watchlist(&examined);
     if examined.is_sure_of("api.key_file") {
         findings.key(config);
     }
-    if examined.is_sure_of("database.url") {
-        findings.database(config).await;
+    let now = super::clock().now();
+    let standing = if examined.is_sure_of("database.url") {
+        findings.database(config, wanted.as_deref(), now).await
+    } else {
+        None
+    };
+    if let Some(wanted) = wanted {
+        findings.forecast(config, &wanted, standing.unwrap_or_default(), now);
     }
     findings
 }
 
 impl Findings {
     /// Reads the watchlist also when the configuration has problems, unless it is not clear where it is.
-    fn watchlist(&mut self, examined: &Examined) {
-        let Some(path) = &examined.config.watchlist.path else {
-            return;
-        };
+    fn watchlist(&mut self, examined: &Examined) -> Option<Vec<TargetSpec>> {
+        let path = examined.config.watchlist.path.as_ref()?;
         if !examined.is_sure_of("watchlist.path") && !path.exists() {
-            return;
+            return None;
         }
         match watchlist::read(path) {
             Ok(watchlist) => {
                 self.summary.watchlist = Some(path.display().to_string());
-                self.forecast(&examined.config, &watchlist);
                 self.warnings.extend(watchlist.warnings);
+                Some(watchlist.targets)
             }
-            Err(Problems(problems)) => self.problems.extend(problems),
+            Err(Problems(problems)) => {
+                self.problems.extend(problems);
+                None
+            }
         }
     }
 
-    fn forecast(&mut self, config: &Config, watchlist: &Watchlist) {
-        let forecast = Forecast::new(&watchlist.targets, config.budget, super::clock().now());
-        self.warnings.extend(forecast.over_budget(config));
+    fn forecast(&mut self, config: &Config, wanted: &[TargetSpec], standing: Standing, now: i64) {
+        let forecast = Forecast::new(wanted, config.budget, standing, now, FORECAST_DAYS);
+        self.warnings.extend(forecast.over_budget());
         if config.http.listen.is_some() {
             self.warnings.push(Problem::new(
                 "http.listen is set, but this version serves no page yet",
@@ -127,10 +132,15 @@ impl Findings {
         }
     }
 
-    async fn database(&mut self, config: &Config) {
+    /// Looks at the database. Gives what a forecast of the wanted targets goes on from.
+    async fn database(
+        &mut self,
+        config: &Config,
+        wanted: Option<&[TargetSpec]>,
+        now: i64,
+    ) -> Option<Standing> {
         self.summary.database = Some(config.database.url.to_string());
-        let url = config.database.url.expose();
-        if let Some(file) = sqlite_file(url)
+        if let Some(file) = sqlite_file(config.database.url.expose())
             && !file.exists()
         {
             match folder_of(&file) {
@@ -140,11 +150,18 @@ impl Findings {
                 }
                 Err(problem) => self.problems.push(problem),
             }
-            return;
+            return wanted.map(all_new);
         }
-        match state_of(url).await {
-            Ok(state) => self.summary.database_state = Some(state),
-            Err(error) => self.database = Some(error.to_string()),
+        match look_at(config, wanted, now).await {
+            Ok(found) => {
+                self.summary.database_state = Some(found.state);
+                self.summary.changes = found.changes;
+                found.standing
+            }
+            Err(error) => {
+                self.database = Some(error.to_string());
+                None
+            }
         }
     }
 
@@ -191,22 +208,54 @@ impl Findings {
     }
 }
 
-/// What there is to say of a database that can be opened. Nothing is made or migrated.
-async fn state_of(url: &str) -> Result<String, StoreError> {
-    let store = Store::open(url, Missing::Refuse).await?;
-    let migration = store.migration().await;
-    let required = store.require_migrated().await;
+/// What there is to say of a database that can be opened.
+#[derive(Default)]
+struct Found {
+    state: String,
+    standing: Option<Standing>,
+    changes: Option<Changes>,
+}
+
+/// Looks into a database. Nothing is made or migrated.
+async fn look_at(config: &Config, wanted: Option<&[TargetSpec]>, now: i64) -> Result<Found, StoreError> {
+    let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
+    let found = found_in(&store, config, wanted, now).await;
     store.close().await;
-    let migration = migration?;
-    let holder = sqlite_file(url).and_then(|file| Lock::holder(&file));
+    found
+}
+
+async fn found_in(
+    store: &Store,
+    config: &Config,
+    wanted: Option<&[TargetSpec]>,
+    now: i64,
+) -> Result<Found, StoreError> {
+    let migration = store.migration().await?;
+    let holder = sqlite_file(config.database.url.expose()).and_then(|file| Lock::holder(&file));
     let collecting = holder.map_or_else(String::new, |holder| format!("; {holder} is collecting"));
-    match required {
-        Ok(()) => Ok(format!("up to date (migration {migration}){collecting}")),
-        Err(StoreError::Outdated { .. }) => Ok(format!(
-            "at migration {migration} of {NEWEST}; `run` and `collect` bring it up to date{collecting}"
-        )),
-        Err(error) => Err(error),
+    match store.require_migrated().await {
+        Ok(()) => {}
+        Err(error @ StoreError::Outdated { .. }) => {
+            return Ok(Found {
+                state: format!(
+                    "at migration {migration} of {NEWEST}; `run` and `collect` bring it up to date{collecting}"
+                ),
+                standing: wanted.filter(|_| error.is_empty_place()).map(all_new),
+                changes: None,
+            });
+        }
+        Err(error) => return Err(error),
     }
+    let mut found = Found {
+        state: format!("up to date (migration {migration}){collecting}"),
+        ..Found::default()
+    };
+    if let Some(wanted) = wanted {
+        let stored = store.targets().await?;
+        found.standing = Some(standing(store, &stored, wanted, config, now).await?);
+        found.changes = Some(Changes::new(&stored, wanted, config.budget, now));
+    }
+    Ok(found)
 }
 
 /// Whether a database file could be made: in the folder, or in a new one in the nearest there is.
@@ -228,7 +277,7 @@ impl Summary {
     fn text(&self) -> String {
         let or =
             |text: &Option<String>, otherwise: &str| text.clone().unwrap_or_else(|| otherwise.to_owned());
-        let mut lines = vec![
+        let mut rows = vec![
             format!(
                 "Configuration  {}",
                 or(&self.configuration, "no file; the defaults and the environment")
@@ -238,38 +287,26 @@ impl Summary {
                 or(&self.watchlist, "none; another worker owns it")
             ),
         ];
+        if let Some(changes) = self.changes.filter(|changes| !changes.is_empty()) {
+            rows.push(format!("Its changes    {changes}"));
+        }
         if let Some(forecast) = &self.forecast {
-            lines.extend(
-                forecast
-                    .lines()
+            rows.extend(
+                lines(forecast)
                     .into_iter()
                     .map(|line| format!("               {line}")),
             );
         }
-        lines.push(format!(
+        rows.push(format!(
             "Key            fingerprint {}",
             or(&self.key_fingerprint, "unknown")
         ));
-        lines.push(format!(
+        rows.push(format!(
             "Database       {}, {}",
             or(&self.database, ""),
             or(&self.database_state, "")
         ));
-        lines.push("All is well.".to_owned());
-        lines.join("\n")
-    }
-}
-
-impl Told {
-    fn new(problem: &Problem) -> Self {
-        let place = problem.place.as_ref();
-        let position = place.and_then(|place| place.position);
-        Self {
-            file: place.map(|place| place.file.display().to_string()),
-            line: position.map(|(line, _)| line),
-            column: position.map(|(_, column)| column),
-            message: problem.message.clone(),
-            help: problem.help.clone(),
-        }
+        rows.push("All is well.".to_owned());
+        rows.join("\n")
     }
 }

@@ -10,10 +10,12 @@ mod exit;
 mod forecast;
 mod logs;
 mod output;
+mod plan;
 mod progress;
 mod run;
 mod simulate;
 mod status;
+mod why;
 
 use std::process::ExitCode;
 
@@ -55,7 +57,9 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
         Command::Run => run::run(&load(args)?, || load(args)).await,
         Command::Collect { all, clips } => collect::run(&load(args)?, *all, clips, *output).await,
         Command::Check => check::run(args.config.as_deref(), *output).await,
+        Command::Plan { days } => plan::run(&load(args)?, *days, *output).await,
         Command::Status => status::run(&load(args)?, *output).await,
+        Command::Why(options) => why::run(&load(args)?, options, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
         Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),

@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
+use crate::problem::Problem;
 
 /// Where results go.
 #[derive(Clone, Copy, Debug)]
@@ -88,4 +89,28 @@ pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
         }
     }
     table
+}
+
+/// A problem for machines.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    file: Option<String>,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Told {
+    pub(super) fn new(problem: &Problem) -> Self {
+        let place = problem.place.as_ref();
+        let position = place.and_then(|place| place.position);
+        Self {
+            file: place.map(|place| place.file.display().to_string()),
+            line: position.map(|(line, _)| line),
+            column: position.map(|(_, column)| column),
+            message: problem.message.clone(),
+            help: problem.help.clone(),
+        }
+    }
 }

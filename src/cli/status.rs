@@ -69,18 +69,18 @@ struct Spending {
 
 /// The key that was found, and which keys are paused: that one, or any if none was found.
 #[derive(Debug, Serialize)]
-struct Key {
+pub(super) struct Key {
     fingerprint: Option<String>,
-    pauses: Vec<Paused>,
+    pub(super) pauses: Vec<Paused>,
 }
 
 #[derive(Debug, Serialize)]
-struct Paused {
+pub(super) struct Paused {
     fingerprint: String,
-    reason: String,
+    pub(super) reason: String,
     since: String,
-    until: String,
-    advice: &'static str,
+    pub(super) until: String,
+    pub(super) advice: &'static str,
 }
 
 pub(super) async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
@@ -129,7 +129,7 @@ fn database(config: &Config, store: &Store) -> Database {
 }
 
 /// Who collects: on SQLite whoever holds the lock, on Postgres the workers with a heartbeat.
-async fn collecting(config: &Config, store: &Store, now: i64) -> Result<Vec<Holder>, Failure> {
+pub(super) async fn collecting(config: &Config, store: &Store, now: i64) -> Result<Vec<Holder>, Failure> {
     if let Some(file) = sqlite_file(config.database.url.expose()) {
         return Ok(Lock::holder(&file).into_iter().collect());
     }
@@ -156,7 +156,7 @@ fn slots(schedules: &[(String, String)], now: i64) -> Slots {
 }
 
 /// Works without a key: whoever looks at the history need not be able to read it.
-async fn key(config: &Config, store: &Store) -> Result<Key, Failure> {
+pub(super) async fn key(config: &Config, store: &Store) -> Result<Key, Failure> {
     let fingerprint = config.api_key().ok().map(|key| key.fingerprint());
     let pauses = store.pauses().await?.into_iter();
     let ours = pauses.filter(|(of, _)| fingerprint.as_ref().is_none_or(|ours| ours == of));

@@ -37,6 +37,7 @@ use crate::store::{Store, StoreError};
 
 pub use content::content_hash;
 pub use fetch::advice;
+pub use plan::newest_slots;
 
 /// The most slots read at once: bounds the memory of a pass over any number of targets.
 const PAGE: i64 = 10_000;
@@ -60,11 +61,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The oldest slot that is still asked at `now`, unix seconds.
     fn catch_up_from(&self, now: i64) -> i64 {
-        let catch_up = i64::try_from(self.catch_up.as_secs()).unwrap_or(i64::MAX);
-        now.saturating_sub(catch_up.max(GRACE))
+        catch_up_from(self.catch_up, now)
     }
+}
+
+/// The oldest slot that is still asked at `now` (unix seconds) with this `schedule.catch_up`.
+pub fn catch_up_from(catch_up: Duration, now: i64) -> i64 {
+    let catch_up = i64::try_from(catch_up.as_secs()).unwrap_or(i64::MAX);
+    now.saturating_sub(catch_up.max(GRACE))
 }
 
 /// Everything that a pass needs.

@@ -13,7 +13,8 @@ impl Collector {
     /// Gives the newest slot of every schedule, after the ledger has been put in order.
     pub(super) async fn prepare(&self, now: i64, tally: &Tally<'_>) -> Result<Vec<GroupSlot>, StoreError> {
         let groups = self.store.groups().await?;
-        let newest = newest_slots(&groups, now);
+        let schedules = groups.iter().map(|g| (g.schedule.as_str(), g.time_zone.as_str()));
+        let newest = newest_slots(schedules, now);
         let catch_up_from = self.limits.catch_up_from(now);
         let freed = self
             .store
@@ -37,16 +38,16 @@ impl Collector {
     }
 }
 
-/// The newest slot of each schedule at `now`. A schedule that cannot be read any more (its zone has
+/// The newest slot of each schedule with its zone at `now`; equal ones that follow each other once. A schedule that cannot be read any more (its zone has
 /// left the zone database, say) has none, and says so.
-fn newest_slots(groups: &[Group], now: i64) -> Vec<GroupSlot> {
-    let mut slots: Vec<GroupSlot> = groups
-        .iter()
-        .filter_map(|group| {
-            let slot_at = parse(&group.schedule, &group.time_zone)?.newest(now)?;
+pub fn newest_slots<'a>(schedules: impl IntoIterator<Item = (&'a str, &'a str)>, now: i64) -> Vec<GroupSlot> {
+    let mut slots: Vec<GroupSlot> = schedules
+        .into_iter()
+        .filter_map(|(schedule, time_zone)| {
+            let slot_at = parse(schedule, time_zone)?.newest(now)?;
             Some(GroupSlot {
-                schedule: group.schedule.clone(),
-                time_zone: group.time_zone.clone(),
+                schedule: schedule.to_owned(),
+                time_zone: time_zone.to_owned(),
                 slot_at,
             })
         })

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::clock::DAY;
+use crate::config::Budget;
+use crate::forecast::credits_per_day;
 use crate::model::TargetSpec;
 use crate::schedule::Schedule;
 use crate::store::targets::{NewTarget, remove, write};
 use crate::store::{Store, StoreError};
-use crate::watchlist::diff;
+use crate::watchlist::{Diff, StoredTarget, diff};
 
-/// What a synchronisation changed: numbers of targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+/// What an edit of the watchlist changes: numbers of targets, and what a day costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Changes {
     /// New.
     pub added: usize,
@@ -22,6 +24,35 @@ pub struct Changes {
     pub returned: usize,
     /// As they were.
     pub unchanged: usize,
+    /// What the targets cost on an average day until now.
+    pub credits_per_day_before: f64,
+    /// What they cost from now on.
+    pub credits_per_day_after: f64,
+}
+
+impl Changes {
+    /// What the watchlist changes in the stored targets.
+    pub fn new(stored: &[StoredTarget], wanted: &[TargetSpec], budget: Budget, now: i64) -> Self {
+        Self::of(&diff(stored, wanted), stored, wanted, budget, now)
+    }
+
+    /// Whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.added + self.changed + self.removed + self.returned == 0
+    }
+
+    fn of(diff: &Diff<'_>, stored: &[StoredTarget], wanted: &[TargetSpec], budget: Budget, now: i64) -> Self {
+        let live = stored.iter().filter(|target| !target.removed);
+        Self {
+            added: diff.added.len(),
+            changed: diff.changed.len(),
+            removed: diff.removed.len(),
+            returned: diff.returned.len(),
+            unchanged: diff.unchanged,
+            credits_per_day_before: credits_per_day(live.map(|target| &target.spec), budget, now),
+            credits_per_day_after: credits_per_day(wanted, budget, now),
+        }
+    }
 }
 
 impl std::fmt::Display for Changes {
@@ -32,17 +63,25 @@ impl std::fmt::Display for Changes {
             removed,
             returned,
             unchanged,
+            credits_per_day_before,
+            credits_per_day_after,
         } = self;
         write!(
             f,
-            "{added} added, {changed} changed, {removed} removed, {returned} returned, {unchanged} as before"
+            "{added} added, {changed} changed, {removed} removed, {returned} returned, {unchanged} as before; \
+             credits a day: {credits_per_day_before:.1} → {credits_per_day_after:.1}"
         )
     }
 }
 
 /// Brings the targets in line with the watchlist. A new target, or one that comes back, is due at
 /// once, for its newest past slot; a changed schedule counts from now on.
-pub async fn sync(store: &Store, wanted: &[TargetSpec], now: i64) -> Result<Changes, StoreError> {
+pub async fn sync(
+    store: &Store,
+    wanted: &[TargetSpec],
+    budget: Budget,
+    now: i64,
+) -> Result<Changes, StoreError> {
     let stored = store.targets().await?;
     let diff = diff(&stored, wanted);
     let mut timing = Timing {
@@ -71,13 +110,7 @@ pub async fn sync(store: &Store, wanted: &[TargetSpec], now: i64) -> Result<Chan
         remove(&mut tx, &diff.removed, now).await?;
         tx.commit().await?;
     }
-    Ok(Changes {
-        added: diff.added.len(),
-        changed: diff.changed.len(),
-        removed: diff.removed.len(),
-        returned: diff.returned.len(),
-        unchanged: diff.unchanged,
-    })
+    Ok(Changes::of(&diff, &stored, wanted, budget, now))
 }
 
 /// From when on the slots of a target count.
@@ -119,5 +152,44 @@ impl Timing {
             interval_seconds,
             slots_from,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Budget = Budget {
+        credits_per_request: 2,
+        daily_credits: 100,
+        monthly_credits: 100,
+    };
+
+    fn spec(clip: u64, schedule: &str) -> TargetSpec {
+        TargetSpec {
+            clip_id: format!("{clip:019}").parse().unwrap(),
+            region: "US".parse().unwrap(),
+            period: "7".parse().unwrap(),
+            schedule: schedule.to_owned(),
+            time_zone: "UTC".to_owned(),
+            tags: Vec::new(),
+            note: None,
+        }
+    }
+
+    #[test]
+    fn an_edit_tells_what_a_day_cost_before_and_costs_after() {
+        let stored = |id, spec, removed| StoredTarget { id, spec, removed };
+        let before = [
+            stored(1, spec(1, "@daily"), false),
+            stored(2, spec(2, "@daily"), false),
+            stored(3, spec(3, "@hourly"), true),
+        ];
+        let wanted = [spec(1, "0 */12 * * *"), spec(4, "@daily"), spec(5, "@daily")];
+        let changes = Changes::new(&before, &wanted, BUDGET, 1_770_015_600);
+        assert_eq!(
+            changes.to_string(),
+            "2 added, 1 changed, 1 removed, 0 returned, 0 as before; credits a day: 4.0 → 8.0"
+        );
     }
 }

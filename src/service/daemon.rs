@@ -9,6 +9,7 @@ use super::signals::{Signals, reload};
 use super::watched::Watched;
 use super::{ServiceError, Session};
 use crate::clock::{Clock, DAY, rfc3339};
+use crate::collect::targets::Changes;
 use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
@@ -34,8 +35,7 @@ pub async fn run(
     // Before the file is read: an edit during a long first look is seen afterwards.
     let watched = config.watchlist.path.clone().map(Watched::new);
     if let Some(watchlist) = read_watchlist(&config)? {
-        let changes = session.sync(&watchlist).await?;
-        tracing::info!("the targets follow the watchlist: {changes}");
+        tell(&session.sync(&watchlist).await?);
     }
     if config.http.listen.is_some() {
         tracing::warn!("http.listen is set, but this version serves no page yet");
@@ -51,6 +51,19 @@ pub async fn run(
         last_tick: 0,
     };
     signals.stopping(async |stop| daemon.live(stop, load).await).await
+}
+
+/// Logs what the watchlist has changed, for people and in fields.
+fn tell(changes: &Changes) {
+    tracing::info!(
+        added = changes.added,
+        removed = changes.removed,
+        changed = changes.changed,
+        returned = changes.returned,
+        credits_per_day_before = changes.credits_per_day_before,
+        credits_per_day_after = changes.credits_per_day_after,
+        "the targets follow the watchlist"
+    );
 }
 
 struct Daemon {
@@ -207,7 +220,7 @@ impl Daemon {
         };
         match applied {
             Ok(changes) => {
-                tracing::info!("the targets follow the watchlist: {changes}");
+                tell(&changes);
                 self.look_at = 0;
             }
             Err(error) => {

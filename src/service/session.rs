@@ -68,6 +68,7 @@ impl Session {
         Ok(sync(
             &self.collector.store,
             &watchlist.targets,
+            self.collector.limits.budget,
             self.collector.clock.now(),
         )
         .await?)

@@ -71,6 +71,11 @@ impl StoreError {
         sqlite || (code.len() == 5 && (code.starts_with("22") || code.starts_with("23")))
     }
 
+    /// There is nothing there yet: no file, or no tables.
+    pub fn is_empty_place(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Outdated { found: 0, .. })
+    }
+
     /// Two transactions were in each other's way: the same again may well succeed.
     pub fn is_conflict(&self) -> bool {
         let Self::Failed(sqlx::Error::Database(error)) = self else {

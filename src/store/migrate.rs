@@ -18,12 +18,16 @@ macro_rules! migrations {
                 "views",
                 include_str!(concat!("../../migrations/", $folder, "/0002_views.sql")),
             ),
+            (
+                "gaps",
+                include_str!(concat!("../../migrations/", $folder, "/0003_gaps.sql")),
+            ),
         ]
     };
 }
 
-const SQLITE: [(&str, &str); 2] = migrations!("sqlite");
-const POSTGRES: [(&str, &str); 2] = migrations!("postgres");
+const SQLITE: [(&str, &str); 3] = migrations!("sqlite");
+const POSTGRES: [(&str, &str); 3] = migrations!("postgres");
 
 /// The newest migration that this binary has.
 pub const NEWEST: i64 = SQLITE.len() as i64;

@@ -1,0 +1,106 @@
+//! The history of a sound as people read it.
+
+use super::super::output::table;
+use super::{TargetWhy, Why, words};
+use crate::clock::rfc3339;
+use crate::store::why::{AttemptHistory, Gap, SlotHistory};
+
+pub(super) fn of(why: &Why) -> String {
+    let title = why
+        .title
+        .as_ref()
+        .map_or_else(String::new, |title| format!("  {title}"));
+    let mut parts = vec![format!("{}{title}", why.clip_id)];
+    parts.extend(why.targets.iter().map(target));
+    parts.push(gaps(&why.gaps));
+    parts.join("\n\n")
+}
+
+fn target(why: &TargetWhy) -> String {
+    let target = &why.target;
+    let success = target.last_success_at.map_or_else(|| "never".to_owned(), rfc3339);
+    let mut lines = vec![format!(
+        "{}, period {}, at \"{}\" {}, since {}; last success: {success}",
+        target.region,
+        target.period,
+        target.schedule,
+        target.time_zone,
+        rfc3339(target.added_at)
+    )];
+    if why.earlier_slots > 0 {
+        lines.push(format!(
+            "… {} earlier slots; `--slots {}` shows all",
+            why.earlier_slots,
+            why.earlier_slots + i64::try_from(why.slots.len()).unwrap_or_default()
+        ));
+    }
+    if why.slots.is_empty() {
+        lines.push("It was never asked, and no slot was skipped.".to_owned());
+    } else {
+        lines.push(slots(why));
+    }
+    lines.push(format!("Now: {}", why.now));
+    lines.push(format!(
+        "Next slot: {}",
+        why.next_slot.as_deref().unwrap_or("none")
+    ));
+    lines.join("\n")
+}
+
+/// A line for each slot, and below it one for each attempt: a table would be wider than a terminal.
+fn slots(why: &TargetWhy) -> String {
+    let lines = why.slots.iter().flat_map(|slot| {
+        let outcome = slot.slot.outcome.as_deref().unwrap_or("open");
+        let head = format!(
+            "  {}  {outcome:9}  {}{}",
+            rfc3339(slot.slot.slot_at),
+            slot.why,
+            asked(&slot.slot)
+        );
+        std::iter::once(head).chain(slot.slot.attempts.iter().map(of_attempt))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What was asked, and who wanted it.
+fn asked(slot: &SlotHistory) -> String {
+    match (slot.period_days, slot.forced) {
+        (Some(days), true) => format!(" ({days} days, forced)"),
+        (Some(days), false) => format!(" ({days} days)"),
+        (None, true) => " (forced)".to_owned(),
+        (None, false) => String::new(),
+    }
+}
+
+fn of_attempt(attempt: &AttemptHistory) -> String {
+    let mut facts = vec![attempt.state.clone()];
+    facts.extend(attempt.http_status.map(|status| format!("HTTP {status}")));
+    facts.extend(attempt.api_code.map(|code| format!("code {code}")));
+    facts.push(format!("{} credits", attempt.credits));
+    facts.extend(attempt.latency_ms.map(|ms| format!("{ms} ms")));
+    let wrong = went_wrong(attempt).map_or_else(String::new, |wrong| format!(": {wrong}"));
+    format!("      {}. {}{wrong}", attempt.n, facts.join(", "))
+}
+
+/// What the answer, or the lack of one, said.
+fn went_wrong(attempt: &AttemptHistory) -> Option<String> {
+    let message = attempt.message.clone().filter(|_| attempt.api_code != Some(0));
+    attempt.error.clone().or(message)
+}
+
+fn gaps(gaps: &[Gap]) -> String {
+    if gaps.is_empty() {
+        return "No days are missing.".to_owned();
+    }
+    let mut table = table(&["region", "missing from", "to", "days", "why"], &[3]);
+    for gap in gaps {
+        table.add_row([
+            gap.region.clone(),
+            gap.first_day.clone(),
+            gap.last_day.clone(),
+            gap.days.to_string(),
+            words::of_reason(&gap.reason),
+        ]);
+    }
+    table.to_string()
+}
