@@ -91,7 +91,14 @@ async fn what_was_tried_often_enough_is_given_up(
         session
             .collector
             .store
-            .take_over(&session.collector.worker.id, &slots, 2, 0, ledger.clock.now())
+            .take_over(
+                &session.collector.worker.id,
+                &slots,
+                2,
+                0,
+                i64::MAX,
+                ledger.clock.now(),
+            )
             .await
             .unwrap();
         claim(&session).await;
@@ -242,7 +249,7 @@ async fn a_worker_that_was_taken_for_dead_does_not_retry() {
     let store = &two.collector.store;
     assert_eq!(
         store
-            .take_over(&two.collector.worker.id, &[], 3, 0, NOW + 30)
+            .take_over(&two.collector.worker.id, &[], 3, 0, NOW + 10, NOW + 30)
             .await
             .unwrap(),
         1

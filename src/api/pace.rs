@@ -1,8 +1,9 @@
-//! How fast the key may be used: one pace for all requests of this process.
+//! How fast the key may be used: one pace for all requests of this process, and with several workers
+//! on one database an equal share of it for each.
 //!
 //! It follows what the API says. A 429 stops everything for as long as the API asks, and halves
 //! the rate; each ten seconds' worth of good answers gives back a tenth of the configured rate.
-//! The rate of the key is shared with other processes, so a lasting lower rate is normal.
+//! Others may use the key too, so a lasting lower rate is normal.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,8 @@ pub struct Pace {
 }
 
 struct State {
+    /// Of the configured rate, what is this worker's.
+    share: f64,
     limiter: Arc<DefaultDirectRateLimiter>,
     rate: f64,
     /// Good answers since the rate changed.
@@ -47,6 +50,7 @@ impl Pace {
             clock,
             configured: rate,
             state: Mutex::new(State {
+                share: rate,
                 limiter: limiter(rate),
                 rate,
                 good: 0.0,
@@ -100,7 +104,7 @@ impl Pace {
         let now = self.clock.monotonic();
         let mut state = self.state();
         if state.wave_until <= now {
-            let slowest = SLOWEST.min(self.configured);
+            let slowest = SLOWEST.min(state.share);
             let rate = (state.rate / 2.0).max(slowest);
             state.change_to(rate);
         }
@@ -110,14 +114,27 @@ impl Pace {
     /// After any answer but a 429.
     pub fn accepted(&self) {
         let mut state = self.state();
-        if state.rate >= self.configured {
+        if state.rate >= state.share {
             return;
         }
         state.good += 1.0;
         if state.good >= state.rate * 10.0 {
-            let rate = (state.rate + self.configured / 10.0).min(self.configured);
+            let rate = (state.rate + state.share / 10.0).min(state.share);
             state.change_to(rate);
         }
+    }
+
+    /// Divides the configured rate among so many workers.
+    pub fn share(&self, workers: usize) {
+        let mut state = self.state();
+        let share = self.configured / workers.max(1) as f64;
+        if share.to_bits() == state.share.to_bits() {
+            return;
+        }
+        // What the API has asked for by refusing stays in proportion.
+        let rate = state.rate * share / state.share;
+        state.share = share;
+        state.change_to(rate);
     }
 
     /// Requests a second at present.

@@ -12,6 +12,7 @@ mod pack;
 mod plan;
 mod read;
 mod settle;
+mod signs;
 mod spooled;
 pub mod targets;
 
@@ -38,6 +39,7 @@ use crate::store::{Store, StoreError};
 pub use content::content_hash;
 pub use fetch::advice;
 pub use plan::newest_slots;
+pub use signs::SignsOfLife;
 
 /// The most slots read at once: bounds the memory of a pass over any number of targets.
 const PAGE: i64 = 10_000;
@@ -88,6 +90,8 @@ pub struct Collector {
     pub worker: Worker,
     /// Which key it is.
     pub key_fingerprint: String,
+    /// This worker's signs of life.
+    pub signs: Mutex<SignsOfLife>,
     /// Room for answers that the database does not take.
     pub spool: Spool,
     /// Answers that neither the database nor the spool took.

@@ -18,7 +18,14 @@ impl Collector {
         let catch_up_from = self.limits.catch_up_from(now);
         let freed = self
             .store
-            .take_over(&self.worker.id, &newest, self.limits.attempts, catch_up_from, now)
+            .take_over(
+                &self.worker.id,
+                &newest,
+                self.limits.attempts,
+                catch_up_from,
+                self.signs_of_life().silent_before(now),
+                now,
+            )
             .await?;
         if freed > 0 {
             tracing::warn!(fetches = freed, "took over fetches of a process that is gone");

@@ -122,7 +122,7 @@ impl Daemon {
         }
         let collector = &self.session.collector;
         if backwards || now >= self.last_sign + SIGN_OF_LIFE {
-            collector.store.heartbeat(&collector.worker, now).await?;
+            collector.sign_of_life().await?;
             self.last_sign = now;
         }
         if now < self.look_at && !backwards && !collector.store.has_open_fetches(now).await? {

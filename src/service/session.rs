@@ -10,7 +10,7 @@ use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
 use crate::collect::targets::{Changes, sync};
-use crate::collect::{Collector, Limits, Observe, PassError, Report, Stop, Wanted};
+use crate::collect::{Collector, Limits, Observe, PassError, Report, SignsOfLife, Stop, Wanted};
 use crate::config::{ApiKey, Config};
 use crate::problem::{Problem, Problems};
 use crate::spool::Spool;
@@ -45,6 +45,7 @@ impl Session {
         store.migrate().await?;
         store.enter(&worker).await?;
         let client = client(config, key, clock.clone())?;
+        let signs = SignsOfLife::from_start(clock.now());
         let collector = Collector {
             store,
             client,
@@ -53,10 +54,12 @@ impl Session {
             limits: limits(config),
             worker,
             key_fingerprint: key.fingerprint(),
+            signs: Mutex::new(signs),
             spool: spool(config)?,
             stranded: Mutex::default(),
             told_fields: Mutex::default(),
         };
+        collector.sign_of_life().await?;
         Ok(Self {
             collector,
             _lock: lock,
@@ -100,12 +103,9 @@ impl Session {
     }
 
     async fn signs_of_life(&self) -> Infallible {
-        let Collector {
-            store, worker, clock, ..
-        } = &self.collector;
         loop {
             tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
-            if let Err(error) = store.heartbeat(worker, clock.now()).await {
+            if let Err(error) = self.collector.sign_of_life().await {
                 tracing::warn!(%error, "could not write a sign of life");
             }
         }

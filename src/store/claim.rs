@@ -3,7 +3,6 @@
 
 use super::due::{Due, GroupSlot};
 use super::pauses::Pause;
-use super::workers::SILENT_AFTER;
 use super::{Many, Store, StoreError, Tx, budget, execute, json_rows, pauses};
 use crate::config::Budget;
 use crate::model::{Ask, Claim, Reason};
@@ -156,7 +155,8 @@ impl Store {
         Ok(skipped)
     }
 
-    /// Frees the claims of workers that are gone, and settles what will not be asked again: of
+    /// Frees the claims of workers that are gone, the last sign of which is older than `silent_before`,
+    /// and settles what will not be asked again: of
     /// removed targets, tried often enough, or no longer the newest slot. A request that was under
     /// way may have been charged: its attempt is settled as `unknown`, its credits stay counted.
     pub async fn take_over(
@@ -165,10 +165,11 @@ impl Store {
         newest: &[GroupSlot],
         attempts: i64,
         catch_up_from: i64,
+        silent_before: i64,
         now: i64,
     ) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        let freed = free_claims(&mut tx, worker, now).await?;
+        let freed = free_claims(&mut tx, worker, silent_before, now).await?;
         settle_unaskable(&mut tx, worker, newest, attempts, catch_up_from, now).await?;
         tx.commit().await?;
         Ok(freed)
@@ -270,7 +271,7 @@ async fn reserve(
 
 /// Frees what silent workers hold, and what this worker has left behind itself: it takes over
 /// before it asks, so nothing of its own is under way.
-async fn free_claims(tx: &mut Tx, worker: &str, now: i64) -> Result<u64, StoreError> {
+async fn free_claims(tx: &mut Tx, worker: &str, silent_before: i64, now: i64) -> Result<u64, StoreError> {
     let freed = execute!(
         &mut *tx,
         "UPDATE fetches
@@ -282,7 +283,7 @@ async fn free_claims(tx: &mut Tx, worker: &str, now: i64) -> Result<u64, StoreEr
                 OR worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $2)
             )",
         worker,
-        now - SILENT_AFTER
+        silent_before
     )?;
     execute!(
         tx,

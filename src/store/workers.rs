@@ -43,8 +43,9 @@ impl Store {
         tx.commit().await
     }
 
-    /// Says that a worker is alive, and forgets those that have been silent for a day.
-    pub async fn heartbeat(&self, worker: &Worker, now: i64) -> Result<(), StoreError> {
+    /// Says that a worker is alive, and forgets those that have been silent for a day. Gives how many
+    /// are alive, this one included.
+    pub async fn heartbeat(&self, worker: &Worker, now: i64) -> Result<usize, StoreError> {
         let mut tx = self.begin().await?;
         execute!(
             &mut tx,
@@ -63,7 +64,13 @@ impl Store {
             "DELETE FROM workers WHERE heartbeat_at < $1",
             now - crate::clock::DAY
         )?;
-        tx.commit().await
+        let alive = rows!(
+            &mut tx,
+            "SELECT id FROM workers WHERE heartbeat_at >= $1",
+            now - SILENT_AFTER
+        )?;
+        tx.commit().await?;
+        Ok(alive.len())
     }
 
     /// Takes a worker out.
