@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::fetch::Ended;
+use super::fetch::{Ended, Fetch};
 use super::spooled::Answer;
 use super::{Collector, Cut, PassError, Stop, Tally};
 use crate::model::Claim;
@@ -22,7 +22,7 @@ const CLAIM_PART: usize = 4;
 /// What came of claiming.
 struct Claimed {
     /// Ours, each with room for its answer.
-    claims: Vec<(Claim, Slot)>,
+    fetches: Vec<Fetch>,
     /// Not tried, because the pace did not let them through.
     later: Vec<Due>,
     /// Why nothing more may be claimed.
@@ -84,8 +84,8 @@ impl Collector {
                 },
                 Some(claimed) = claiming.next(), if !claiming.is_empty() => match claimed {
                     Ok(claimed) => {
-                        let fetches = claimed.claims.into_iter();
-                        in_flight.extend(fetches.map(|(claim, slot)| self.fetch(claim, slot, &answers, stop, tally)));
+                        let fetches = claimed.fetches.into_iter();
+                        in_flight.extend(fetches.map(|fetch| self.fetch(fetch, &answers, stop, tally)));
                         claimed.later.into_iter().rev().for_each(|due| queue.push_front(due));
                         end = end.or(claimed.cut.map(Ok));
                     }
@@ -99,7 +99,7 @@ impl Collector {
     async fn claim_next(&self, mut due: Vec<Due>, stop: &Stop) -> Result<Claimed, PassError> {
         if !self.ready(stop).await {
             return Ok(Claimed {
-                claims: Vec::new(),
+                fetches: Vec::new(),
                 later: due,
                 cut: Some(Cut::Stopped),
             });
@@ -137,7 +137,7 @@ impl Collector {
         let unused = slots.split_off(claims.len().min(slots.len()));
         unused.into_iter().for_each(|slot| self.spool.release(slot));
         Ok(Claimed {
-            claims: claims.into_iter().zip(slots).collect(),
+            fetches: fetches(claims, due, slots),
             later: Vec::new(),
             cut,
         })
@@ -160,8 +160,8 @@ impl Collector {
         if !self.ready(stop).await {
             return Ok(Some(Cut::Stopped));
         }
-        let Claimed { claims, cut, .. } = self.claim(std::slice::from_ref(due), true).await?;
-        let Some((claim, slot)) = claims.into_iter().next() else {
+        let Claimed { fetches, cut, .. } = self.claim(std::slice::from_ref(due), true).await?;
+        let Some(fetch) = fetches.into_iter().next() else {
             // Without a claim another worker has it, and finds out.
             return match cut {
                 Some(cut) => Ok(Some(cut)),
@@ -170,7 +170,7 @@ impl Collector {
         };
         let (answers, inbox) = mpsc::channel(1);
         let asking = async {
-            let ended = self.fetch(claim, slot, &answers, stop, tally).await;
+            let ended = self.fetch(fetch, &answers, stop, tally).await;
             drop(answers);
             ended
         };
@@ -192,4 +192,18 @@ impl Collector {
         let pause = self.store.pause_of(&self.key_fingerprint).await?;
         Ok(pause.map(|pause| Cut::Paused(Some(pause))))
     }
+}
+
+/// Claims with the slots that they are of, each with room for its answer.
+fn fetches(claims: Vec<Claim>, due: &[Due], rooms: Vec<Slot>) -> Vec<Fetch> {
+    let of = |claim: &Claim| {
+        due.iter()
+            .find(|due| (due.target_id, due.slot_at) == (claim.target_id, claim.slot_at))
+    };
+    let both = claims.into_iter().zip(rooms);
+    both.filter_map(|(claim, room)| {
+        let due = of(&claim)?.clone();
+        Some(Fetch { claim, due, room })
+    })
+    .collect()
 }

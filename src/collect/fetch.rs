@@ -5,6 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 
+use super::plan::next_slot;
 use super::settle::settlement;
 use super::spooled::Answer;
 use super::{Collector, Stop, Tally};
@@ -13,6 +14,7 @@ use crate::model::{Claim, Reason};
 use crate::spool::Slot;
 use crate::store::StoreError;
 use crate::store::claim::Retry;
+use crate::store::due::Due;
 use crate::store::pauses::Pause;
 
 /// The longest `Retry-After` that is waited for; beyond it the key is paused.
@@ -29,6 +31,14 @@ pub(super) enum Ended {
     Stopped,
     /// Nothing more is to be asked with this key: it is paused.
     Refused(Option<Pause>),
+}
+
+/// A slot that is ours to ask.
+pub(super) struct Fetch {
+    pub(super) claim: Claim,
+    pub(super) due: Due,
+    /// Where its answer waits if need be.
+    pub(super) room: Slot,
 }
 
 /// What follows an answer, as far as its verdict tells.
@@ -57,15 +67,16 @@ impl Next {
 }
 
 impl Collector {
-    /// Sends the request of a claim, and again as often as is allowed, and hands on what came.
+    /// Sends the request of a claim, and again as often as is allowed, and hands on what came. Once
+    /// the target's next slot has come this one is not asked again: that one asks anew.
     pub(super) async fn fetch(
         &self,
-        mut claim: Claim,
-        slot: Slot,
+        fetch: Fetch,
         answers: &mpsc::Sender<Answer>,
         stop: &Stop,
         tally: &Tally<'_>,
     ) -> Result<Ended, StoreError> {
+        let Fetch { mut claim, due, room } = fetch;
         let mut waits = ExponentialBuilder::new()
             .with_min_delay(Duration::from_secs(1))
             .with_factor(2.0)
@@ -82,7 +93,11 @@ impl Collector {
                 _ => None,
             };
             let again = match next {
-                Next::Again(reason, after) if claim.n < self.limits.attempts => Some((reason, after)),
+                Next::Again(reason, after) if claim.n < self.limits.attempts => {
+                    let jittered = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
+                    let wait = after.unwrap_or(jittered).max(self.pace.pause_left());
+                    self.before_next_slot(&due, wait).then_some((reason, wait))
+                }
                 _ => None,
             };
             let settlement = settlement(
@@ -92,9 +107,14 @@ impl Collector {
                 self.clock.now(),
                 again.is_none(),
             );
-            let Some((reason, after)) = again else {
+            let Some((reason, wait)) = again else {
                 // A closed channel means that the settling half has failed, and says why.
-                let _ = answers.send(Answer { settlement, slot }).await;
+                let _ = answers
+                    .send(Answer {
+                        settlement,
+                        slot: room,
+                    })
+                    .await;
                 return match (paused, next) {
                     (Some(pause), _) => pause.map(Ended::Refused),
                     (None, Next::Again(..)) => Ok(Ended::Unanswered),
@@ -102,14 +122,16 @@ impl Collector {
                 };
             };
             if let Err(error) = self.settle_batch(std::slice::from_ref(&settlement), tally).await {
-                self.keep(vec![Answer { settlement, slot }]);
+                self.keep(vec![Answer {
+                    settlement,
+                    slot: room,
+                }]);
                 return Err(error);
             }
-            let wait = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
-            if !self.wait_to_retry(wait, after, stop).await {
+            if !self.wait_to_retry(wait, stop).await {
                 return Ok(Ended::Stopped);
             }
-            match self.claim_again(&claim, reason, tally).await? {
+            match self.claim_again(&claim, &due, reason, tally).await? {
                 Some(next) => claim = next,
                 None => return Ok(Ended::Unanswered),
             }
@@ -130,9 +152,15 @@ impl Collector {
     async fn claim_again(
         &self,
         claim: &Claim,
+        due: &Due,
         reason: Reason,
         tally: &Tally<'_>,
     ) -> Result<Option<Claim>, StoreError> {
+        // The wait may have been longer than was foreseen.
+        if !self.before_next_slot(due, Duration::ZERO) {
+            self.give_up(claim, reason, tally).await?;
+            return Ok(None);
+        }
         let forbidden = match self
             .store
             .claim_retry(self.claimer(), claim, self.clock.now())
@@ -147,14 +175,19 @@ impl Collector {
         Ok(None)
     }
 
-    /// Waits with full jitter, or as long as the API asked for. `false`: asked to stop meanwhile;
+    /// Whether the target's next slot is still to come after this wait.
+    fn before_next_slot(&self, due: &Due, wait: Duration) -> bool {
+        let seconds = i64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
+        let at = self.clock.now().saturating_add(seconds);
+        next_slot(due).is_none_or(|next| at < next)
+    }
+
+    /// Waits: with full jitter, or as long as the API asked for. `false`: asked to stop meanwhile;
     /// the fetch stays open and is taken over at the next start.
-    async fn wait_to_retry(&self, wait: Duration, after: Option<Duration>, stop: &Stop) -> bool {
+    async fn wait_to_retry(&self, wait: Duration, stop: &Stop) -> bool {
         let mut stop = stop.clone();
         let waiting = async {
-            if after.is_none() {
-                self.clock.sleep(wait).await;
-            }
+            self.clock.sleep(wait).await;
             // When the API asks to be left alone, all requests wait, this one too.
             self.pace.ready().await;
         };
