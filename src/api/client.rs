@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::mask::mask;
 use super::settings::Settings;
 use super::{Received, Verdict, is_charged, retry_after, wire};
 use crate::clock::Clock;
@@ -128,26 +129,14 @@ impl Client {
         }
     }
 
-    /// Replaces the key by as many asterisks, which keeps JSON what it is.
     fn mask(&self, body: &mut [u8]) {
         let key = self.key.expose_secret().as_bytes();
-        if key.len() < SHORTEST_MASKED_KEY {
-            return;
-        }
-        let mut at = 0;
-        while let Some(rest) = body.get_mut(at..).filter(|rest| rest.len() >= key.len()) {
-            let Some(found) = rest.windows(key.len()).position(|w| w == key) else {
-                return;
-            };
-            at += found + key.len();
-            rest.iter_mut()
-                .skip(found)
-                .take(key.len())
-                .for_each(|b| *b = b'*');
+        if key.len() >= SHORTEST_MASKED_KEY {
+            mask(body, key);
         }
     }
 
-    /// The same for texts, in which the key may have been written with escapes.
+    /// The same for texts that were put together from an answer.
     fn masked(&self, text: Option<String>) -> Option<String> {
         let key = self.key.expose_secret();
         text.map(|text| {
