@@ -9,14 +9,11 @@ use soundwatch::collect::{Cut, PassError, Report, Stop, Wanted};
 use soundwatch::model::TargetSpec;
 use soundwatch::service::Session;
 use soundwatch::simulator::World;
-use soundwatch::watchlist::Watchlist;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{Meaning, Told};
 use crate::common::Backend;
 use crate::common::ledger::{DAY, HOUR, KEY, Ledger, MINUTE};
-use crate::outage;
 use crate::server::{Asked, Book, start};
 use crate::verify::{ATTEMPTS, Truth};
 use crate::watched::{Pass, Times, Watched};
@@ -44,19 +41,19 @@ pub struct Plan {
 pub struct Life {
     pub ledger: Ledger,
     pub events: HashMap<&'static str, usize>,
-    plan: Plan,
-    backend: Backend,
-    rng: Rng,
-    book: Arc<Book>,
+    pub plan: Plan,
+    pub backend: Backend,
+    pub rng: Rng,
+    pub book: Arc<Book>,
     servers: JoinSet<()>,
-    watched: Watched,
-    asked: Vec<Asked>,
+    pub watched: Watched,
+    pub asked: Vec<Asked>,
     /// When each session began.
     sessions: Vec<i64>,
-    session: Option<Session>,
+    pub session: Option<Session>,
     /// The key was refused, and no answer has come since.
     refused: bool,
-    poor: bool,
+    pub poor: bool,
 }
 
 impl Life {
@@ -122,16 +119,12 @@ impl Life {
         }
     }
 
-    pub fn book(&self) -> &Book {
-        &self.book
-    }
-
-    fn now(&self) -> i64 {
+    pub fn now(&self) -> i64 {
         self.ledger.clock.now()
     }
 
     /// By chance, in so many of a hundred cases.
-    fn happens(&mut self, percent: u32) -> bool {
+    pub fn happens(&mut self, percent: u32) -> bool {
         self.rng.u32(0..100) < percent
     }
 
@@ -156,12 +149,12 @@ impl Life {
         self.passes().await;
     }
 
-    fn count(&mut self, event: &'static str) {
+    pub fn count(&mut self, event: &'static str) {
         *self.events.entry(event).or_default() += 1;
     }
 
     /// Opens a session with a server of its own, unless one is open.
-    async fn open(&mut self) {
+    pub async fn open(&mut self) {
         if self.session.is_some() {
             return;
         }
@@ -178,13 +171,13 @@ impl Life {
         self.reopen().await;
     }
 
-    async fn reopen(&mut self) {
+    pub async fn reopen(&mut self) {
         self.sessions.push(self.now());
         self.ledger.wanted = self.wanted();
         self.session = Some(self.ledger.session().await);
     }
 
-    async fn close(&mut self, why: &'static str) {
+    pub async fn close(&mut self, why: &'static str) {
         self.count(why);
         if let Some(session) = self.session.take() {
             session.close().await.unwrap();
@@ -192,13 +185,13 @@ impl Life {
     }
 
     /// Gone without a word.
-    async fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         let session = self.session.take().unwrap();
         session.collector.store.close().await;
     }
 
     /// Passes until nothing more is due, or it is of no use to go on.
-    async fn passes(&mut self) -> bool {
+    pub async fn passes(&mut self) -> bool {
         for _ in 0..20 {
             let begun = self.begin_pass();
             let session = self.session.take().unwrap();
@@ -219,7 +212,7 @@ impl Life {
     }
 
     /// Passes until the clock has stood still for one: no slot has come meanwhile.
-    async fn quiet(&mut self) -> bool {
+    pub async fn quiet(&mut self) -> bool {
         for _ in 0..20 {
             let before = self.now();
             if self.passes().await && self.now() == before {
@@ -229,12 +222,12 @@ impl Life {
         false
     }
 
-    fn begin_pass(&self) -> (i64, usize, bool) {
+    pub fn begin_pass(&self) -> (i64, usize, bool) {
         (self.now(), self.book.count(), self.refused)
     }
 
     /// Notes a pass, and what the server said about the key.
-    fn end_pass(&mut self, (begun, first, paused): (i64, usize, bool), complete: bool) {
+    pub fn end_pass(&mut self, (begun, first, paused): (i64, usize, bool), complete: bool) {
         let records = self.book.records.lock().unwrap();
         let told: Vec<&Told> = records[first..].iter().filter_map(|r| r.told.as_ref()).collect();
         let refused = told
@@ -254,144 +247,13 @@ impl Life {
         });
     }
 
-    /// The process is killed while it waits for answers.
-    async fn die(&mut self) {
-        self.count("killed");
-        let enough = self.book.count() + self.rng.usize(1..=self.plan.targets.div_ceil(8));
-        let begun = self.begin_pass();
-        let session = self.session.take().unwrap();
-        let book = Arc::clone(&self.book);
-        tokio::select! {
-            done = one_pass(&session) => drop(done.unwrap()),
-            () = book.reached(enough) => {}
-        }
-        self.session = Some(session);
-        self.kill().await;
-        self.end_pass(begun, false);
-    }
-
-    /// The database refuses to go on in the middle of a pass, and is back for the next.
-    async fn lose_the_database(&mut self) {
-        self.count("outage of the database");
-        let enough = self.book.count() + self.rng.usize(1..=self.plan.targets.div_ceil(8));
-        let begun = self.begin_pass();
-        let session = self.session.take().unwrap();
-        let how = outage::Kind::any(self.backend, &mut self.rng);
-        let (over, ended) = watch::channel(false);
-        let passing = async {
-            let result = one_pass(&session).await;
-            over.send_replace(true);
-            result
-        };
-        let losing = async {
-            let mut ended = ended;
-            tokio::select! {
-                () = self.book.reached(enough) => {}
-                _ = ended.wait_for(|ended| *ended) => {}
-            }
-            how.begin(&self.ledger).await;
-        };
-        let (_result, ()) = tokio::join!(passing, losing);
-        self.session = Some(session);
-        self.end_pass(begun, false);
-        if self.happens(50) {
-            self.count("killed in an outage");
-            self.kill().await;
-        } else {
-            self.ledger.advance(MINUTE);
-        }
-        how.end(&self.ledger).await;
-    }
-
-    /// Nobody listens where the API was.
-    async fn lose_the_api(&mut self) {
-        self.close("outage of the API").await;
-        self.ledger.advance(MINUTE);
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        self.ledger.set("api", "base_url", format!("\"http://{nobody}\""));
-        self.reopen().await;
-        self.passes().await;
-        self.close("the API is back").await;
-    }
-
-    async fn run_out_of_credits(&mut self) {
-        self.count("out of credits");
-        *self.book.broke.lock().unwrap() = true;
-        self.passes().await;
-        *self.book.broke.lock().unwrap() = false;
-    }
-
-    /// A small budget for this look.
-    async fn save(&mut self) {
-        self.close("a small budget").await;
-        let credits = 2 * self.rng.u32(0..100);
-        self.ledger.set("budget", "daily_credits", credits);
-        self.poor = true;
-        self.open().await;
-        self.passes().await;
-        self.close("the budget is back").await;
-        self.ledger.set("budget", "daily_credits", 1_000_000);
-        self.poor = false;
-    }
-
-    /// A second worker takes part.
-    async fn share(&mut self) {
-        self.count("shared by two");
-        let begun = self.begin_pass();
-        let one = self.session.take().unwrap();
-        let two = self.ledger.session().await;
-        sign_of_life(&one).await;
-        let (first, second) = tokio::join!(one_pass(&one), one_pass(&two));
-        first.and(second).unwrap();
-        // What one found claimed by the other it has not looked at: the next pass does.
-        self.end_pass(begun, false);
-        two.close().await.unwrap();
-        sign_of_life(&one).await;
-        self.session = Some(one);
-    }
-
-    /// The watchlist is edited.
-    async fn edit(&mut self) {
-        if !self.quiet().await {
-            return;
-        }
-        for _ in 0..1 + self.rng.usize(0..3) {
-            let target = self.rng.usize(0..self.asked.len());
-            let now = self.now();
-            if !self.watched.is_watched(target) {
-                self.count(if self.watched.was_watched(target) {
-                    "returned"
-                } else {
-                    "added"
-                });
-                self.add(target);
-            } else if self.happens(50) {
-                self.count("removed");
-                self.watched.end(target, now);
-            } else {
-                self.count("rescheduled");
-                let times = self.times();
-                self.watched.change(target, times, now);
-            }
-        }
-        self.ledger.wanted = self.wanted();
-        let watchlist = Watchlist {
-            targets: self.ledger.wanted.clone(),
-            warnings: Vec::new(),
-        };
-        self.session.as_ref().unwrap().sync(&watchlist).await.unwrap();
-    }
-
-    fn add(&mut self, target: usize) {
+    pub fn add(&mut self, target: usize) {
         let times = self.times();
         self.watched.add(target, times, self.ledger.clock.now());
     }
 
     /// Once a day, or twice; never near a look.
-    fn times(&mut self) -> Times {
+    pub fn times(&mut self) -> Times {
         let hour = self.rng.i64(0..12);
         let hours = match self.rng.u32(0..6) {
             0 => vec![hour, hour + 12],
@@ -404,7 +266,7 @@ impl Life {
         }
     }
 
-    fn wanted(&self) -> Vec<TargetSpec> {
+    pub fn wanted(&self) -> Vec<TargetSpec> {
         let specs = self
             .watched
             .watches
@@ -425,45 +287,10 @@ impl Life {
             })
             .collect()
     }
-
-    /// Some sounds are asked for beside their schedule.
-    async fn ask_by_hand(&mut self) {
-        if !self.quiet().await || (10..42).contains(&(self.now() / MINUTE % 60)) {
-            return;
-        }
-        self.count("asked by hand");
-        let clips: Vec<String> = (0..3)
-            .map(|_| self.rng.choice(&self.asked).unwrap().0.clone())
-            .collect();
-        let minute = self.now() / MINUTE * MINUTE;
-        let (watched, asked) = (&mut self.watched, &self.asked);
-        let of_clips = (0..asked.len()).filter(|n| watched.is_watched(*n) && clips.contains(&asked[*n].0));
-        let forced: Vec<(usize, i64)> = of_clips.map(|n| (n, minute)).collect();
-        watched.forced.extend(forced);
-        let begun = self.begin_pass();
-        let session = self.session.as_ref().unwrap();
-        session
-            .collector
-            .store
-            .hand_over(Some(&clips), minute)
-            .await
-            .unwrap();
-        let stop = Stop::new().1;
-        session
-            .passes(Wanted::Forced(minute), &stop, &|_| {})
-            .await
-            .unwrap();
-        self.end_pass(begun, false);
-    }
 }
 
-async fn one_pass(session: &Session) -> Result<Report, PassError> {
+/// A pass over what is due.
+pub async fn one_pass(session: &Session) -> Result<Report, PassError> {
     let stop = Stop::new().1;
     session.pass(Wanted::Due, &stop, &|_| {}).await
-}
-
-async fn sign_of_life(session: &Session) {
-    let collector = &session.collector;
-    let now = collector.clock.now();
-    collector.store.heartbeat(&collector.worker, now).await.unwrap();
 }

@@ -14,6 +14,7 @@ mod answer;
 #[allow(unused, reason = "every test file uses a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
+mod events;
 mod kept;
 mod life;
 mod outage;
@@ -51,7 +52,7 @@ async fn after_a_life_full_of_faults_the_database_equals_what_was_served(
     let mut life = Life::begin(backend, plan).await;
     life.live().await;
     let lived = begun.elapsed();
-    let records = std::mem::take(&mut *life.book().records.lock().unwrap());
+    let records = std::mem::take(&mut *life.book.records.lock().unwrap());
     let figures = verify::verify(&life.ledger, &life.truth(&records)).await;
     let mut events: Vec<_> = life.events.iter().collect();
     events.sort();
