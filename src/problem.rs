@@ -58,7 +58,7 @@ impl Problem {
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             place: None,
-            message: message.into(),
+            message: without_keys(&message.into()),
             help: None,
         }
     }
@@ -73,7 +73,7 @@ impl Problem {
     /// The same problem, with what to do about it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(without_keys(&help.into()));
         self
     }
 }
@@ -114,6 +114,19 @@ impl From<Problem> for Problems {
     }
 }
 
+/// A text without the API keys in it: someone may have written one where something else belongs.
+fn without_keys(text: &str) -> String {
+    const BEGINNING: &str = "sk_live_";
+    let mut parts = text.split(BEGINNING);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let ends = |c: char| c.is_whitespace() || "\"'`,;()@".contains(c);
+        let rest = part.find(ends).and_then(|end| part.get(end..));
+        shown.extend([BEGINNING, "…", rest.unwrap_or_default()]);
+    }
+    shown
+}
+
 /// The known word that was probably meant by `word`, if one is near enough.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_lowercase();
@@ -129,6 +142,17 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_in_a_message_is_not_shown() {
+        let problem =
+            Problem::new("\"sk_live_a/b\" is no number, nor is sk_live_c").help("not /x/sk_live_d (is it?)");
+        let shown = problem.to_string();
+        assert_eq!(
+            shown,
+            "\"sk_live_…\" is no number, nor is sk_live_…\n  help: not /x/sk_live_… (is it?)"
+        );
+    }
 
     #[test]
     fn a_typo_finds_its_word_and_a_strange_word_finds_none() {

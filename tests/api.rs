@@ -357,7 +357,7 @@ async fn the_key_is_masked_wherever_it_comes_back(#[case] digits: &str) {
     let key = format!("sk_live_{digits}abcdef");
     let body = format!("{{\"code\":401,\"message\":\"no such key: {key}, {key}\",\"requestId\":\"{key}\"}}");
     let received = received(http(200, "", body.as_bytes()), Then::Stay).await;
-    let stars = "*".repeat(KEY.len());
+    let stars = "*".repeat(key.len());
     let message = format!("no such key: {stars}, {stars}");
     assert_eq!(received.message.as_deref(), Some(message.as_str()));
     assert_eq!(received.request_id, Some(stars));

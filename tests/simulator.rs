@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use rstest::rstest;
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use soundwatch::api::{Client, Received, Settings, Verdict};
 use soundwatch::clock::{Clock, DAY};
-use soundwatch::model::{Ask, AttemptState, Content, Reason, Window};
-use soundwatch::simulator::{Counts, Faults, World, serve, window};
+use soundwatch::model::{Ask, AttemptState, Content, Reason, TrendPoint, Window};
+use soundwatch::simulator::{Counts, Faults, RequestLog, World, serve, window};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -288,6 +288,63 @@ async fn a_drifting_answer_is_still_content() {
     let content = content(running.ask(&sample(0, Window::Days7)).await);
     let extra: Vec<_> = content.extra.keys().map(String::as_str).collect();
     assert_eq!(extra, ["sound.duration", "sound.longevity", "sound.mood"]);
+}
+
+#[tokio::test]
+async fn a_restated_answer_is_good_and_tells_one_day_differently() {
+    let faults = "@2=restated".parse().unwrap();
+    let running = start(world(&Clock::manual(NOW)).with_faults(faults)).await;
+    let ask = sample(0, Window::Days7);
+    let (before, after) = (
+        content(running.ask(&ask).await).trend,
+        content(running.ask(&ask).await).trend,
+    );
+    let days = |trend: &[TrendPoint]| trend.iter().map(|point| point.time).collect::<Vec<_>>();
+    assert_eq!(days(&before), days(&after));
+    assert_eq!(before.iter().zip(&after).filter(|(b, a)| b != a).count(), 1);
+}
+
+#[tokio::test]
+async fn an_empty_balance_is_402_and_free_answers_take_nothing_from_it() {
+    let faults = "@1=429,@3=500".parse().unwrap();
+    let poor = world(&Clock::manual(NOW)).with_faults(faults).with_credits(5);
+    let running = start(poor).await;
+    let ask = sample(0, Window::Days7);
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(running.ask(&ask).await.http_status.unwrap());
+    }
+    assert_eq!(statuses, [429, 200, 500, 402, 402]);
+}
+
+#[tokio::test]
+async fn the_log_has_a_line_for_each_request_with_its_price() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("requests");
+    let faults = "@2=429,@3=cut".parse().unwrap();
+    let log = RequestLog::open(&file).unwrap();
+    let running = start(world(&Clock::manual(NOW)).with_faults(faults).with_log(log)).await;
+    let ask = sample(0, Window::Days7);
+    for _ in 0..3 {
+        running.ask(&ask).await;
+    }
+    let lines = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["answer"].as_str().unwrap(), &line["credits"]))
+        .collect();
+    assert_eq!(
+        told,
+        [("good", &json!(2)), ("429", &json!(0)), ("cut", &json!(2))]
+    );
+    assert_eq!(
+        (&lines[0]["clip_id"], &lines[0]["at"]),
+        (&json!(ask.clip_id), &json!(NOW))
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::mask::mask;
 use super::settings::Settings;
 use super::{Received, Verdict, is_charged, retry_after, wire};
 use crate::clock::Clock;
@@ -155,19 +156,14 @@ impl Exchange {
         }
     }
 
-    /// Replaces the key by as many asterisks, which keeps JSON what it is.
     fn mask(&self, body: &mut [u8]) {
         let key = self.key.expose_secret().as_bytes();
-        if key.len() < SHORTEST_MASKED_KEY {
-            return;
-        }
-        let found: Vec<usize> = memchr::memmem::find_iter(body, key).collect();
-        for at in found {
-            body.iter_mut().skip(at).take(key.len()).for_each(|b| *b = b'*');
+        if key.len() >= SHORTEST_MASKED_KEY {
+            mask(body, key);
         }
     }
 
-    /// The same for texts, in which the key may have been written with escapes.
+    /// The same for texts that were put together from an answer.
     fn masked(&self, text: Option<String>) -> Option<String> {
         let key = self.key.expose_secret();
         text.map(|text| {

@@ -5,6 +5,7 @@
 //! row in the ledger, so it is decided there.
 
 pub mod client;
+mod mask;
 pub mod pace;
 mod retry_after;
 mod settings;

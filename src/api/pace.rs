@@ -142,6 +142,11 @@ impl Pace {
         self.state().rate
     }
 
+    /// For how long nothing may be sent, because the API asked for it.
+    pub fn pause_left(&self) -> Duration {
+        self.left_of(self.state().paused_until)
+    }
+
     fn left_of(&self, until: Duration) -> Duration {
         until.saturating_sub(self.clock.monotonic())
     }

@@ -1,6 +1,7 @@
 //! `soundwatch simulate`: the API, pretended, until it is stopped.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use tokio::net::TcpListener;
 use super::exit::{Exit, Failure};
 use super::output::{Output, note};
 use crate::service::signals::Signals;
-use crate::simulator::{Faults, World, serve};
+use crate::simulator::{Faults, RequestLog, World, serve};
 
 /// The key that the simulator asks for when nobody names another.
 pub(super) const KEY: &str = "sk_live_simulated";
@@ -36,9 +37,16 @@ pub(super) struct Options {
     /// Which requests go wrong: 429:0.05,cut:0.01 by chance, @3=500 the third
     ///
     /// Faults are HTTP statuses (429), codes in the body (code402), cut, slow, timeout, no_data,
-    /// not_json, wrong_shape, wrong_clip, wrong_region, no_code, too_large, redirect and drift.
+    /// not_json, wrong_shape, wrong_clip, wrong_region, no_code, too_large, redirect, drift and
+    /// restated. A 429 comes with Retry-After: 1.
     #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true)]
     faults: Faults,
+    /// How many credits its key has, 2 a request; when they are spent it answers 402
+    #[arg(long, value_name = "N")]
+    credits: Option<i64>,
+    /// A file that gets a line of JSON for each request: what was asked, what came of it
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 }
 
 /// The shortest and the longest time that an answer takes.
@@ -55,6 +63,7 @@ struct Listening<'a> {
 
 pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
+    let world = world(options)?;
     let listener = listen(options.listen).await?;
     let listening = Listening {
         base_url: base_url(&listener)?,
@@ -76,7 +85,7 @@ pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failu
         .stopping(async |mut stop| {
             // Without grace: nobody pays for an answer of the simulator.
             tokio::select! {
-                served = serve(listener, world(options), std::future::pending()) => served,
+                served = serve(listener, world, std::future::pending()) => served,
                 () = stop.wait() => Ok(()),
             }
         })
@@ -101,13 +110,21 @@ pub(super) fn base_url(listener: &TcpListener) -> Result<String, Failure> {
     Ok(format!("http://{address}"))
 }
 
-fn world(options: &Options) -> World {
-    let world = World::new(options.seed, options.key.as_str().into(), super::clock())
+fn world(options: &Options) -> Result<World, Failure> {
+    let mut world = World::new(options.seed, options.key.as_str().into(), super::clock())
         .with_faults(options.faults.clone());
-    match options.latency {
-        Some(Latency(from, to)) => world.with_latency(from, to),
-        None => world,
+    if let Some(Latency(from, to)) = options.latency {
+        world = world.with_latency(from, to);
     }
+    if let Some(credits) = options.credits {
+        world = world.with_credits(credits);
+    }
+    if let Some(path) = &options.log {
+        let log = RequestLog::open(path)
+            .map_err(|error| Failure::Other(format!("cannot write the log {}: {error}", path.display())))?;
+        world = world.with_log(log);
+    }
+    Ok(world)
 }
 
 impl Listening<'_> {

@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::fetch::Ended;
+use super::fetch::{Ended, Fetch};
 use super::spooled::Answer;
 use super::{Collector, Cut, PassError, Stop, Tally};
 use crate::model::Claim;
@@ -21,7 +21,7 @@ const CLAIM_PART: usize = 4;
 /// What came of claiming.
 struct Claimed {
     /// Ours, each with room for its answer.
-    claims: Vec<(Claim, Slot)>,
+    fetches: Vec<Fetch>,
     /// Why nothing more may be claimed.
     cut: Option<Cut>,
 }
@@ -119,8 +119,8 @@ impl Collector {
                     page.fetched(ended);
                 }
                 Some(written) = writing.next(), if !writing.is_empty() => {
-                    let claims = page.written(written);
-                    in_flight.extend(claims.into_iter().map(|(claim, slot)| self.fetch(claim, slot, stop, tally)));
+                    let fetches = page.written(written).into_iter();
+                    in_flight.extend(fetches.map(|fetch| self.fetch(fetch, stop, tally)));
                 }
                 Some(()) = pacing.next(), if !pacing.is_empty() => permitted = true,
                 () = stopping.wait(), if open => {}
@@ -164,7 +164,7 @@ impl Collector {
         let unused = slots.split_off(claims.len().min(slots.len()));
         unused.into_iter().for_each(|slot| self.spool.release(slot));
         Ok(Claimed {
-            claims: claims.into_iter().zip(slots).collect(),
+            fetches: fetches(claims, due, slots),
             cut,
         })
     }
@@ -186,15 +186,15 @@ impl Collector {
         if !self.ready(stop).await {
             return Ok(Some(Cut::Stopped));
         }
-        let Claimed { claims, cut } = self.claim(std::slice::from_ref(due), true).await?;
-        let Some((claim, slot)) = claims.into_iter().next() else {
+        let Claimed { fetches, cut } = self.claim(std::slice::from_ref(due), true).await?;
+        let Some(fetch) = fetches.into_iter().next() else {
             // Without a claim another worker has it, and finds out.
             return match cut {
                 Some(cut) => Ok(Some(cut)),
                 None => self.still_paused().await,
             };
         };
-        let (ended, answer) = self.fetch(claim, slot, stop, tally).await;
+        let (ended, answer) = self.fetch(fetch, stop, tally).await;
         self.settle_answers(answer.into_iter().collect(), tally).await?;
         match ended? {
             Ended::Answered => {
@@ -254,8 +254,8 @@ impl Progress {
         }
     }
 
-    /// Notes what came of writing, and gives the claims that are to be asked now.
-    fn written(&mut self, written: Written) -> Vec<(Claim, Slot)> {
+    /// Notes what came of writing, and gives what is to be asked now.
+    fn written(&mut self, written: Written) -> Vec<Fetch> {
         match &written {
             Written::Claimed(_) => self.claiming = false,
             Written::Settled(targets, _) => targets.iter().for_each(|target| {
@@ -263,11 +263,11 @@ impl Progress {
             }),
         }
         match written {
-            Written::Claimed(Ok(Claimed { claims, cut })) => {
+            Written::Claimed(Ok(Claimed { fetches, cut })) => {
                 if let Some(cut) = cut {
                     self.end_with(Ok(cut));
                 }
-                return claims;
+                return fetches;
             }
             Written::Claimed(Err(error)) => self.end_with(Err(error)),
             Written::Settled(_, Ok(())) => {}
@@ -278,4 +278,18 @@ impl Progress {
         }
         Vec::new()
     }
+}
+
+/// Claims with the slots that they are of, each with room for its answer.
+fn fetches(claims: Vec<Claim>, due: &[Due], rooms: Vec<Slot>) -> Vec<Fetch> {
+    let of = |claim: &Claim| {
+        due.iter()
+            .find(|due| (due.target_id, due.slot_at) == (claim.target_id, claim.slot_at))
+    };
+    let both = claims.into_iter().zip(rooms);
+    both.filter_map(|(claim, room)| {
+        let due = of(&claim)?.clone();
+        Some(Fetch { claim, due, room })
+    })
+    .collect()
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+use super::plan::next_slot;
 use super::read::Read;
 use super::spooled::Answer;
 use super::{Collector, Stop, Tally};
@@ -12,6 +13,7 @@ use crate::model::{Claim, Reason};
 use crate::spool::Slot;
 use crate::store::StoreError;
 use crate::store::claim::Retry;
+use crate::store::due::Due;
 use crate::store::pauses::Pause;
 
 /// The longest `Retry-After` that is waited for; beyond it the key is paused.
@@ -28,6 +30,14 @@ pub(super) enum Ended {
     Stopped,
     /// Nothing more is to be asked with this key: it is paused.
     Refused(Option<Pause>),
+}
+
+/// A slot that is ours to ask.
+pub(super) struct Fetch {
+    pub(super) claim: Claim,
+    pub(super) due: Due,
+    /// Where its answer waits if need be.
+    pub(super) room: Slot,
 }
 
 /// What follows an answer, as far as its verdict tells.
@@ -56,15 +66,20 @@ impl Next {
 }
 
 impl Collector {
-    /// Sends the request of a claim, and again as often as is allowed. The answer that ends it is
-    /// given back to be settled.
+    /// Sends the request of a claim, and again as often as is allowed. Once the target's next slot has
+    /// come this one is not asked again: that one asks anew. The answer that ends it is given back to
+    /// be settled.
     pub(super) async fn fetch(
         &self,
-        mut claim: Claim,
-        slot: Slot,
+        fetch: Fetch,
         stop: &Stop,
         tally: &Tally<'_>,
     ) -> (Result<Ended, StoreError>, Option<Answer>) {
+        let Fetch {
+            mut claim,
+            due,
+            room: slot,
+        } = fetch;
         let mut waits = ExponentialBuilder::new()
             .with_min_delay(Duration::from_secs(1))
             .with_factor(2.0)
@@ -77,11 +92,15 @@ impl Collector {
             let next = read.next;
             self.keep_pace(next);
             let again = match next {
-                Next::Again(reason, after) if claim.n < self.limits.attempts => Some((reason, after)),
+                Next::Again(reason, after) if claim.n < self.limits.attempts => {
+                    let jittered = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
+                    let wait = after.unwrap_or(jittered).max(self.pace.pause_left());
+                    self.before_next_slot(&due, wait).then_some((reason, wait))
+                }
                 _ => None,
             };
             let settlement = read.settlement(&claim, self.clock.now(), again.is_none());
-            let Some((reason, after)) = again else {
+            let Some((reason, wait)) = again else {
                 let ended = self.ended(next, claim.target_id).await;
                 return (ended, Some(Answer { settlement, slot }));
             };
@@ -89,11 +108,10 @@ impl Collector {
                 self.keep(vec![Answer { settlement, slot }]);
                 return (Err(error), None);
             }
-            let wait = waits.next().unwrap_or_default().mul_f64(fastrand::f64());
-            if !self.wait_to_retry(wait, after, stop).await {
+            if !self.wait_to_retry(wait, stop).await {
                 return (Ok(Ended::Stopped), None);
             }
-            match self.claim_again(&claim, reason, tally).await {
+            match self.claim_again(&claim, &due, reason, tally).await {
                 Ok(Some(next)) => claim = next,
                 Ok(None) => return (Ok(Ended::Unanswered), None),
                 Err(error) => return (Err(error), None),
@@ -125,9 +143,15 @@ impl Collector {
     async fn claim_again(
         &self,
         claim: &Claim,
+        due: &Due,
         reason: Reason,
         tally: &Tally<'_>,
     ) -> Result<Option<Claim>, StoreError> {
+        // The wait may have been longer than was foreseen.
+        if !self.before_next_slot(due, Duration::ZERO) {
+            self.give_up(claim, reason, tally).await?;
+            return Ok(None);
+        }
         let forbidden = match self
             .store
             .claim_retry(self.claimer(), claim, self.clock.now())
@@ -142,14 +166,19 @@ impl Collector {
         Ok(None)
     }
 
-    /// Waits with full jitter, or as long as the API asked for. `false`: asked to stop meanwhile;
+    /// Whether the target's next slot is still to come after this wait.
+    fn before_next_slot(&self, due: &Due, wait: Duration) -> bool {
+        let seconds = i64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
+        let at = self.clock.now().saturating_add(seconds);
+        next_slot(due).is_none_or(|next| at < next)
+    }
+
+    /// Waits: with full jitter, or as long as the API asked for. `false`: asked to stop meanwhile;
     /// the fetch stays open and is taken over at the next start.
-    async fn wait_to_retry(&self, wait: Duration, after: Option<Duration>, stop: &Stop) -> bool {
+    async fn wait_to_retry(&self, wait: Duration, stop: &Stop) -> bool {
         let mut stop = stop.clone();
         let waiting = async {
-            if after.is_none() {
-                self.clock.sleep(wait).await;
-            }
+            self.clock.sleep(wait).await;
             // When the API asks to be left alone, all requests wait, this one too.
             self.pace.ready().await;
         };

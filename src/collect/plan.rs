@@ -4,7 +4,7 @@ use super::{Collector, Tally};
 use crate::model::Outcome;
 use crate::schedule::Schedule;
 use crate::store::StoreError;
-use crate::store::due::{Group, GroupSlot, MissedSlot};
+use crate::store::due::{Due, Group, GroupSlot, MissedSlot};
 
 /// Missed slots that get a row of their own for each target; older ones are summed up in one.
 const MISSED_ROWS: usize = 1_000;
@@ -61,6 +61,11 @@ pub fn newest_slots<'a>(schedules: impl IntoIterator<Item = (&'a str, &'a str)>,
         .collect();
     slots.dedup();
     slots
+}
+
+/// When the target of a slot is due again, unix seconds; until then the slot may be asked.
+pub(super) fn next_slot(due: &Due) -> Option<i64> {
+    parse(&due.schedule, &due.time_zone)?.next(due.slot_at)
 }
 
 fn parse(schedule: &str, time_zone: &str) -> Option<Schedule> {

@@ -1,5 +1,6 @@
 //! What can go wrong with an answer, by chance or at a certain request.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::dice::chance;
@@ -35,9 +36,11 @@ pub enum Fault {
     Redirect,
     /// New keys, and optional ones of other types: still a good answer.
     Drift,
+    /// A past day told differently than before: still a good answer.
+    Restated,
 }
 
-const WORDS: [(&str, Fault); 12] = [
+const WORDS: [(&str, Fault); 13] = [
     ("cut", Fault::Cut),
     ("slow", Fault::Slow),
     ("timeout", Fault::Timeout),
@@ -50,7 +53,31 @@ const WORDS: [(&str, Fault); 12] = [
     ("too_large", Fault::TooLarge),
     ("redirect", Fault::Redirect),
     ("drift", Fault::Drift),
+    ("restated", Fault::Restated),
 ];
+
+impl Fault {
+    /// Whether the request costs nothing.
+    pub(super) fn is_free(self) -> bool {
+        matches!(
+            self,
+            Self::Status(401 | 402 | 403 | 429) | Self::Code(401 | 402 | 403 | 429)
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{status}"),
+            Self::Code(code) => write!(f, "code{code}"),
+            other => {
+                let word = WORDS.iter().find(|(_, fault)| fault == other);
+                f.write_str(word.map_or("unknown", |(word, _)| word))
+            }
+        }
+    }
+}
 
 impl FromStr for Fault {
     type Err = String;

@@ -7,6 +7,7 @@ mod answer;
 mod counts;
 mod dice;
 mod faults;
+mod log;
 mod server;
 mod spoil;
 mod window;
@@ -14,6 +15,7 @@ mod words;
 pub mod world;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -25,8 +27,12 @@ use crate::model::{ClipId, Region};
 
 pub use counts::Counts;
 pub use faults::{Fault, Faults};
-pub use server::serve;
+pub use log::RequestLog;
+pub use server::{router, serve};
 pub use window::window;
+
+/// What a request costs, in credits.
+const PRICE: i64 = 2;
 
 /// Everything that a simulated API is made of.
 #[derive(Clone, Debug)]
@@ -38,7 +44,10 @@ pub struct World {
     began_at: i64,
     latency: Option<(Duration, Duration)>,
     faults: Faults,
+    fault_seed: u64,
     counts: Arc<Counts>,
+    balance: Option<Arc<AtomicI64>>,
+    log: Option<Arc<RequestLog>>,
 }
 
 /// A sound that is worth watching.
@@ -63,7 +72,10 @@ impl World {
             clock,
             latency: None,
             faults: Faults::default(),
+            fault_seed: seed,
             counts: Arc::default(),
+            balance: None,
+            log: None,
         }
     }
 
@@ -79,6 +91,38 @@ impl World {
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
+    }
+
+    /// The same world, in which other requests go wrong.
+    #[must_use]
+    pub fn with_fault_seed(mut self, seed: u64) -> Self {
+        self.fault_seed = seed;
+        self
+    }
+
+    /// The same world, which answers with 402 once so many credits are spent.
+    #[must_use]
+    pub fn with_credits(mut self, credits: i64) -> Self {
+        self.balance = Some(Arc::new(AtomicI64::new(credits)));
+        self
+    }
+
+    /// The same world, with a line for each request.
+    #[must_use]
+    pub fn with_log(mut self, log: RequestLog) -> Self {
+        self.log = Some(Arc::new(log));
+        self
+    }
+
+    /// Takes the price of a request from the balance; `false` when it is not enough.
+    fn pay(&self) -> bool {
+        let Some(balance) = &self.balance else {
+            return true;
+        };
+        let rest = |credits: i64| Some(credits - PRICE).filter(|rest| *rest >= 0);
+        balance
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest)
+            .is_ok()
     }
 
     /// What it was asked; it counts on while the world is served.

@@ -15,10 +15,11 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::World;
 use super::answer::{Moment, extend};
 use super::dice::{between, hash};
+use super::faults::Fault;
 use super::spoil::spoiled;
+use super::{PRICE, World};
 use crate::model::{Ask, ClipId, Region, Window};
 
 type Params = Query<HashMap<String, String>>;
@@ -35,27 +36,37 @@ pub async fn serve(
     world: World,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let router = Router::new()
+    axum::serve(listener, router(world))
+        .with_graceful_shutdown(shutdown)
+        .await
+}
+
+/// The paths of the API, for whoever puts something before them.
+pub fn router(world: World) -> Router {
+    Router::new()
         .route("/v1/tiktok/trending/music/detail", get(detail))
         .route("/v1/tiktok/trending/music", get(list))
         .fallback(nothing_here)
-        .with_state(Arc::new(world));
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
+        .with_state(Arc::new(world))
 }
 
 async fn detail(State(world): State<Arc<World>>, headers: HeaderMap, Query(params): Params) -> Response {
     let ask = ask(&params);
     let n = world.counts.count(ask.as_ref().ok().cloned());
+    let fate = fate(&world, n, &headers);
+    if let (Some(log), Ok(ask)) = (&world.log, &ask) {
+        let (answer, credits) = fate.told();
+        log.write(n, world.clock.now(), ask, &answer, credits);
+    }
     let answer = |moment: &Moment<'_>| ask.map(|ask| moment.detail(&ask));
-    answered(&world, n, &headers, answer).await
+    answered(&world, n, fate, answer).await
 }
 
 async fn list(State(world): State<Arc<World>>, headers: HeaderMap, Query(params): Params) -> Response {
     let n = world.counts.count(None);
+    let fate = fate(&world, n, &headers);
     let answer = |moment: &Moment<'_>| page(&world, moment, &params);
-    answered(&world, n, &headers, answer).await
+    answered(&world, n, fate, answer).await
 }
 
 async fn nothing_here(State(world): State<Arc<World>>) -> Response {
@@ -66,11 +77,43 @@ async fn nothing_here(State(world): State<Arc<World>>) -> Response {
     )
 }
 
-/// Waits as long as the API would, checks the key, and answers; or spoils the answer.
+/// What becomes of a request, as far as it does not depend on what was asked.
+enum Fate {
+    Answered(Option<Fault>),
+    WrongKey,
+    NoCredits,
+}
+
+impl Fate {
+    /// In a word, and what it costs.
+    fn told(&self) -> (String, i64) {
+        match self {
+            Self::Answered(None) => ("good".to_owned(), PRICE),
+            Self::Answered(Some(fault)) => (fault.to_string(), if fault.is_free() { 0 } else { PRICE }),
+            Self::WrongKey => ("wrong_key".to_owned(), 0),
+            Self::NoCredits => ("no_credits".to_owned(), 0),
+        }
+    }
+}
+
+/// Checks the key, chooses the fault and takes the price.
+fn fate(world: &World, n: u64, headers: &HeaderMap) -> Fate {
+    if !has_key(world, headers) {
+        return Fate::WrongKey;
+    }
+    let fault = world.faults.of(world.fault_seed, n);
+    if fault.is_some_and(Fault::is_free) || world.pay() {
+        Fate::Answered(fault)
+    } else {
+        Fate::NoCredits
+    }
+}
+
+/// Waits as long as the API would, and answers; or spoils the answer.
 async fn answered(
     world: &World,
     n: u64,
-    headers: &HeaderMap,
+    fate: Fate,
     answer: impl FnOnce(&Moment<'_>) -> Result<Value, Refusal>,
 ) -> Response {
     if let Some((from, to)) = world.latency {
@@ -78,10 +121,19 @@ async fn answered(
         world.clock.sleep(Duration::from_secs_f64(seconds)).await;
     }
     let moment = world.moment(n);
-    if !has_key(world, headers) {
-        return refused(&moment, &(StatusCode::UNAUTHORIZED, "invalid API key".to_owned()));
-    }
-    match (answer(&moment), world.faults.of(world.seed, n)) {
+    let fault = match fate {
+        Fate::WrongKey => {
+            return refused(&moment, &(StatusCode::UNAUTHORIZED, "invalid API key".to_owned()));
+        }
+        Fate::NoCredits => {
+            return refused(
+                &moment,
+                &(StatusCode::PAYMENT_REQUIRED, "insufficient balance".to_owned()),
+            );
+        }
+        Fate::Answered(fault) => fault,
+    };
+    match (answer(&moment), fault) {
         (Err(refusal), _) => refused(&moment, &refusal),
         (Ok(answer), None) => Json(answer).into_response(),
         (Ok(answer), Some(fault)) => spoiled(&moment, answer, fault).await,

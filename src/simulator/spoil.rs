@@ -40,6 +40,7 @@ pub(super) async fn spoiled(moment: &Moment<'_>, mut answer: Value, fault: Fault
             answer.as_object_mut().and_then(|answer| answer.remove("code"));
         }
         Fault::Drift => drift(&mut answer),
+        Fault::Restated => restate(&mut answer),
     }
     Json(answer).into_response()
 }
@@ -67,6 +68,25 @@ fn drift(answer: &mut Value) {
     set(answer, "/data/sound/longevity", json!(3));
     if let Some(sound) = answer.pointer_mut("/data/sound") {
         extend(sound, json!({"mood": {"label": "calm", "score": 71}}));
+    }
+}
+
+/// The first day that is not the peak gets another value.
+fn restate(answer: &mut Value) {
+    let trend = answer
+        .pointer_mut("/data/sound/trend")
+        .and_then(Value::as_array_mut);
+    let values = trend
+        .into_iter()
+        .flatten()
+        .filter_map(|point| point.get_mut("value"));
+    for value in values {
+        let hundredths = value.as_f64().unwrap_or_default() * 100.0;
+        if hundredths < 99.5 {
+            let other = (hundredths.round() + 7.0) % 99.0;
+            *value = json!(other / 100.0);
+            return;
+        }
     }
 }
 

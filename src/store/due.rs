@@ -61,6 +61,10 @@ pub struct Due {
     pub region: Region,
     /// The window, or `auto`.
     pub period: Period,
+    /// The target's cron expression.
+    pub schedule: String,
+    /// The IANA zone of it.
+    pub time_zone: String,
 }
 
 /// Which part of what is due.
@@ -241,7 +245,7 @@ impl Store {
             Scope::Scheduled(slots) => scheduled(&mut tx, slots, catch_up_from, again, limit).await?,
             Scope::Forced(minute) => rows!(
                 &mut tx,
-                "SELECT f.target_id, f.slot_at, f.forced, t.clip_id, t.region, t.period
+                "SELECT f.target_id, f.slot_at, f.forced, t.clip_id, t.region, t.period, t.schedule, t.time_zone
                 FROM fetches AS f
                 JOIN targets AS t ON t.id = f.target_id
                 WHERE f.outcome IS NULL AND f.worker_id IS NULL AND f.forced AND f.slot_at = $1 AND t.removed_at IS NULL
@@ -262,6 +266,8 @@ impl Store {
                     clip_id: row.parse("clip_id")?,
                     region: row.parse("region")?,
                     period: row.parse("period")?,
+                    schedule: row.get("schedule")?,
+                    time_zone: row.get("time_zone")?,
                 })
             })
             .collect()
@@ -300,7 +306,7 @@ async fn scheduled(
                     OR ($3 AND f.outcome = 'skipped' AND f.reason IN ('budget', 'paused') AND s.slot_at >= $2)
                 )
         )
-        SELECT o.target_id, o.slot_at, o.forced, t.clip_id, t.region, t.period
+        SELECT o.target_id, o.slot_at, o.forced, t.clip_id, t.region, t.period, t.schedule, t.time_zone
         FROM open AS o
         JOIN targets AS t ON t.id = o.target_id
         WHERE t.removed_at IS NULL
