@@ -10,6 +10,7 @@ mod content;
 mod fetch;
 mod pack;
 mod plan;
+pub mod reparse;
 mod settle;
 mod spooled;
 pub mod targets;
@@ -37,6 +38,7 @@ use crate::store::{Store, StoreError};
 
 pub use content::content_hash;
 pub use fetch::advice;
+pub use spooled::settlement_of;
 
 /// The most slots read at once: bounds the memory of a pass over any number of targets.
 const PAGE: i64 = 10_000;

@@ -44,6 +44,10 @@ impl Session {
         let store = Store::open(url, Missing::Create).await?;
         store.migrate().await?;
         store.enter(&worker).await?;
+        if let Some(other) = store.workers(clock.now()).await?.iter().find(|w| w.reparses()) {
+            store.leave(&worker.id).await?;
+            return Err(ServiceError::Locked(other.into()));
+        }
         let client = client(config, key, clock.clone())?;
         let collector = Collector {
             store,
@@ -94,19 +98,7 @@ impl Session {
     pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         tokio::select! {
             report = self.collector.pass(wanted, stop, observe) => report,
-            never = self.signs_of_life() => match never {},
-        }
-    }
-
-    async fn signs_of_life(&self) -> Infallible {
-        let Collector {
-            store, worker, clock, ..
-        } = &self.collector;
-        loop {
-            tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
-            if let Err(error) = store.heartbeat(worker, clock.now()).await {
-                tracing::warn!(%error, "could not write a sign of life");
-            }
+            never = signs_of_life(&self.collector.store, &self.collector.worker, &self.collector.clock) => match never {},
         }
     }
 
@@ -125,6 +117,16 @@ impl Session {
         self.collector.store.leave(&self.collector.worker.id).await?;
         self.collector.store.close().await;
         Ok(())
+    }
+}
+
+/// Says again and again that a worker is alive.
+pub(super) async fn signs_of_life(store: &Store, worker: &Worker, clock: &Clock) -> Infallible {
+    loop {
+        tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
+        if let Err(error) = store.heartbeat(worker, clock.now()).await {
+            tracing::warn!(%error, "could not write a sign of life");
+        }
     }
 }
 
@@ -172,7 +174,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn this_worker(clock: &Clock) -> Worker {
+pub(super) fn this_worker(clock: &Clock) -> Worker {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let (pid, now) = (i64::from(std::process::id()), clock.now());
     Worker {

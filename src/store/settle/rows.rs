@@ -10,7 +10,7 @@ use crate::store::{StoreError, Tx, execute, json_rows, rows};
 
 /// What is counted of the path of an unknown field: a key that Postgres refuses to index would undo
 /// the settlement.
-const LONGEST_PATH: usize = 300;
+pub(super) const LONGEST_PATH: usize = 300;
 
 #[derive(Serialize)]
 struct SnapshotRow<'a>(
@@ -88,7 +88,7 @@ pub(super) async fn insert_snapshots(
 }
 
 /// The smallest distance between two points: 86,400 for a daily window.
-fn step_seconds(content: &Content) -> Option<i64> {
+pub(super) fn step_seconds(content: &Content) -> Option<i64> {
     content
         .trend
         .windows(2)
@@ -172,7 +172,7 @@ type Names<'a> = BTreeMap<&'a str, (Option<&'a str>, Option<&'a str>)>;
 
 /// The rows of several snapshots, by table.
 #[derive(Default)]
-struct Children<'a> {
+pub(super) struct Children<'a> {
     trend: Vec<(i64, i64, f64)>,
     countries: Vec<Scored<'a>>,
     interests: Vec<Scored<'a>>,
@@ -183,7 +183,7 @@ struct Children<'a> {
 }
 
 impl<'a> Children<'a> {
-    fn add(&mut self, id: i64, content: &'a Content) {
+    pub(super) fn add(&mut self, id: i64, content: &'a Content) {
         self.trend
             .extend(content.trend.iter().map(|p| (id, p.time, p.value)));
         self.ages
@@ -205,7 +205,7 @@ impl<'a> Children<'a> {
         }
     }
 
-    async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
+    pub(super) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
         const COUNTRIES: &str = "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
             INSERT INTO countries (id, code, name)
             SELECT r.value->>0, r.value->1->>0, r.value->1->>1
