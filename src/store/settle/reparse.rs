@@ -132,13 +132,15 @@ impl Store {
                 coalesce(a.latency_ms, 0) AS latency_ms, f.id AS fetch_id, f.slot_at, f.outcome, f.reason,
                 f.snapshot_id, coalesce(f.period_days, 7) AS period_days, t.id AS target_id, t.clip_id, t.region,
                 p.hash, p.body, p.size_bytes,
-                (
-                    SELECT b.id
+                coalesce((
+                    SELECT max(b.id)
+                    FROM attempts AS b
+                    WHERE b.fetch_id = f.id AND b.settled_at = f.settled_at AND b.payload_hash = s.payload_hash
+                ), (
+                    SELECT max(b.id)
                     FROM attempts AS b
                     WHERE b.fetch_id = f.id AND b.settled_at = f.settled_at AND b.payload_hash IS NOT NULL
-                    ORDER BY CASE WHEN b.payload_hash = s.payload_hash THEN 0 ELSE 1 END, b.id DESC
-                    LIMIT 1
-                ) AS ended_by,
+                )) AS ended_by,
                 coalesce(s.first_fetched_at, f.settled_at, 0) AS first_fetched_at,
                 coalesce(s.last_fetched_at, (
                     SELECT max(c.settled_at)
