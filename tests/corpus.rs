@@ -17,8 +17,14 @@ use rstest::rstest;
 #[case("watchlist", properties::watchlist)]
 #[case("spool", properties::spool)]
 fn the_properties_hold_for_the_corpus(#[case] name: &str, #[case] property: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
-    let mut files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(name);
+    let mut files: Vec<_> = folder
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     assert!(files.len() > 5, "{files:?}");
     for file in files {

@@ -54,6 +54,10 @@ async fn disturbed_pass(session: &Session) {
 async fn alter(name: &str, setting: &str) {
     let set = if setting.contains('=') { "SET" } else { "" };
     postgres::on_the_server(&format!("ALTER DATABASE {name} {set} {setting}")).await;
+    cut_off(name).await;
+}
+
+async fn cut_off(name: &str) {
     let connections = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity";
     postgres::on_the_server(&format!("{connections} WHERE datname = '{name}'")).await;
 }
@@ -71,7 +75,10 @@ async fn a_sqlite_file_that_another_program_has_locked_is_waited_for() {
     let session = ledger.session().await;
     let mut other = ledger.database.connect().await;
     let lock = async {
-        disturb(&ledger, &gate, 5, async || other.execute("BEGIN EXCLUSIVE").await.unwrap()).await;
+        disturb(&ledger, &gate, 5, async || {
+            other.execute("BEGIN EXCLUSIVE").await.unwrap()
+        })
+        .await;
         // As long as a program may take with it.
         tokio::time::sleep(Duration::from_millis(300)).await;
         other.execute("COMMIT").await.unwrap();
@@ -113,21 +120,38 @@ async fn a_server_that_ends_while_answers_are_under_way_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_with_one_connection_left_is_enough() {
-    let mut ledger = Ledger::steady(Backend::Postgres, 12).await;
-    // Rights of a superuser are not limited.
+async fn a_server_without_a_free_connection_loses_nothing() {
+    let (mut ledger, gate) = held(Backend::Postgres, 5).await;
+    ledger.session().await.close().await.unwrap();
+    // Of a role of its own, since a superuser has no limit.
     let role = format!("limited_{:016x}", fastrand::u64(..));
-    let session = ledger.session().await;
-    session.close().await.unwrap();
     ledger
         .execute(&format!(
-            "CREATE ROLE {role} LOGIN PASSWORD 'limited' CONNECTION LIMIT 1;
-            GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
+            "CREATE ROLE {role} LOGIN PASSWORD 'limited';
+            GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
+            GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
         ))
         .await;
     let (_, host) = ledger.database.url.rsplit_once('@').unwrap();
-    ledger.set("database", "url", format!("\"postgres://{role}:limited@{host}\""));
-    ledger.pass().await;
-    ledger.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
-    all_stored_once(ledger, 12).await;
+    let url = format!("\"postgres://{role}:limited@{host}\"");
+    ledger.set("database", "url", url);
+    let session = ledger.session().await;
+    let name = ledger.value("SELECT current_database()").await;
+    let disturbance = disturb(&ledger, &gate, 5, async || {
+        ledger
+            .execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 0"))
+            .await;
+        cut_off(&name).await;
+    });
+    tokio::join!(disturbed_pass(&session), disturbance);
+    assert_eq!(ledger.outcomes().await, ["- - 5"], "they wait in the spool");
+    ledger
+        .execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 5"))
+        .await;
+    pass(&session).await;
+    session.close().await.unwrap();
+    ledger
+        .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
+    all_stored_once(ledger, 5).await;
 }

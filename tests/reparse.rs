@@ -45,7 +45,9 @@ async fn dump(database: &TestDatabase) -> BTreeMap<&'static str, Vec<String>> {
     let mut connection = database.connect().await;
     let mut tables = BTreeMap::new();
     for (table, key) in TABLES {
-        let rows = connection.query(&format!("SELECT * FROM {table} ORDER BY {key}")).await;
+        let rows = connection
+            .query(&format!("SELECT * FROM {table} ORDER BY {key}"))
+            .await;
         let rows = rows.unwrap().rows.into_iter().map(|row| format!("{row:?}"));
         tables.insert(table, rows.collect());
     }
@@ -58,7 +60,10 @@ fn assert_same(before: &BTreeMap<&str, Vec<String>>, after: &BTreeMap<&str, Vec<
     for (table, rows) in before {
         let gone: Vec<_> = rows.iter().filter(|row| !after[table].contains(row)).collect();
         let new: Vec<_> = after[table].iter().filter(|row| !rows.contains(row)).collect();
-        assert!(gone.is_empty() && new.is_empty(), "{table}: {gone:#?} became {new:#?}");
+        assert!(
+            gone.is_empty() && new.is_empty(),
+            "{table}: {gone:#?} became {new:#?}"
+        );
         assert_eq!(rows.len(), after[table].len(), "{table}");
     }
 }
@@ -73,7 +78,8 @@ async fn reparsed(ledger: &Ledger) -> Reparsed {
 
 /// Every kind of answer: three sounds in two regions that go through all of it, each at its own time.
 fn lively(call: &Call) -> Reply {
-    let n = call.nth + call.clip.as_bytes()[18] as usize + call.region.len() * usize::from(call.region == "LV");
+    let n =
+        call.nth + call.clip.as_bytes()[18] as usize + call.region.len() * usize::from(call.region == "LV");
     let mut body = answer(&call.clip, &call.region, &[0.25, 0.5, 1.0]);
     body["data"]["sound"]["cover"] = json!(format!("https://p16.example/a.jpeg?x-expires={}", call.of_all));
     let sound = &mut body["data"]["sound"];
@@ -118,7 +124,13 @@ async fn lived(backend: Backend) -> Ledger {
         ledger.advance(DAY);
     }
     let outcomes = ledger.outcomes().await.join("\n");
-    for outcome in ["stored", "confirmed", "no_data", "rejected wrong_shape", "failed not_found"] {
+    for outcome in [
+        "stored",
+        "confirmed",
+        "no_data",
+        "rejected wrong_shape",
+        "failed not_found",
+    ] {
         assert!(outcomes.contains(outcome), "{outcomes}");
     }
     ledger
@@ -126,7 +138,9 @@ async fn lived(backend: Backend) -> Ledger {
 
 #[rstest]
 #[tokio::test]
-async fn nothing_changes_when_nothing_was_wrong(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+async fn nothing_changes_when_nothing_was_wrong(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
     let ledger = lived(backend).await;
     let before = dump(&ledger.database).await;
     let report = reparsed(&ledger).await;
@@ -140,12 +154,18 @@ async fn nothing_changes_when_nothing_was_wrong(#[values(Backend::Sqlite, Backen
 }
 
 #[rstest]
-#[case("UPDATE snapshots SET rank = 99, extra = NULL, step_seconds = 5, country_code = 'XX', content_hash = payload_hash")]
+#[case(
+    "UPDATE snapshots SET rank = 99, extra = NULL, step_seconds = 5, country_code = 'XX', content_hash = payload_hash"
+)]
 #[case("DELETE FROM trend_points WHERE time % 3 = 0; UPDATE trend_points SET value = 7")]
 #[case("DELETE FROM country_scores; DELETE FROM countries")]
 #[case("UPDATE interest_scores SET score = NULL; UPDATE interests SET name = 'x', label = NULL")]
-#[case("DELETE FROM age_scores; DELETE FROM related_items; INSERT INTO age_scores SELECT id, 77, 1 FROM snapshots")]
-#[case("DELETE FROM sounds WHERE clip_id LIKE '%1'; UPDATE sounds SET author = 'x', title = NULL, first_seen_at = 1")]
+#[case(
+    "DELETE FROM age_scores; DELETE FROM related_items; INSERT INTO age_scores SELECT id, 77, 1 FROM snapshots"
+)]
+#[case(
+    "DELETE FROM sounds WHERE clip_id LIKE '%1'; UPDATE sounds SET author = 'x', title = NULL, first_seen_at = 1"
+)]
 #[case("DELETE FROM unknown_fields; INSERT INTO unknown_fields VALUES ('made.up', 1, 2, 3)")]
 #[case("UPDATE fetches SET outcome = 'failed', reason = 'api_code' WHERE outcome IN ('rejected', 'no_data')")]
 #[tokio::test]
@@ -167,7 +187,9 @@ async fn a_snapshot_that_is_gone_comes_back_with_its_number_and_its_history() {
     let ledger = lived(Backend::Sqlite).await;
     let before = dump(&ledger.database).await;
     ledger
-        .execute("PRAGMA foreign_keys = OFF; DELETE FROM snapshots WHERE id % 2 = 0; DELETE FROM trend_points")
+        .execute(
+            "PRAGMA foreign_keys = OFF; DELETE FROM snapshots WHERE id % 2 = 0; DELETE FROM trend_points",
+        )
         .await;
     reparsed(&ledger).await;
     assert_same(&before, &dump(&ledger.database).await);
@@ -196,7 +218,13 @@ async fn what_could_not_be_read_is_stored_or_confirmed_when_it_can(
     ledger.execute(same_request).await;
     let whole = dump(&ledger.database).await;
     // As if the second and third answers had not been readable.
-    let rows = ["trend_points", "country_scores", "interest_scores", "age_scores", "related_items"];
+    let rows = [
+        "trend_points",
+        "country_scores",
+        "interest_scores",
+        "age_scores",
+        "related_items",
+    ];
     for table in rows {
         let of = "snapshot_id IN (SELECT id FROM snapshots WHERE confirmations = 1)";
         ledger.execute(&format!("DELETE FROM {table} WHERE {of}")).await;
@@ -227,7 +255,11 @@ async fn what_could_not_be_read_is_stored_or_confirmed_when_it_can(
     assert_same(&whole, &after);
     let history = "SELECT count(*), min(value), max(value) FROM trend_history WHERE is_latest";
     assert_eq!(ledger.value(history).await, "4 0.5 1");
-    assert_eq!(reparsed(&ledger).await.changed, BTreeMap::new(), "there is nothing left to do");
+    assert_eq!(
+        reparsed(&ledger).await.changed,
+        BTreeMap::new(),
+        "there is nothing left to do"
+    );
     ledger.end().await;
 }
 
@@ -243,13 +275,20 @@ async fn what_can_not_be_read_any_more_stays_and_is_told(
         Backend::Postgres => "'\\x00'",
     };
     let first = "(SELECT payload_hash FROM snapshots ORDER BY id LIMIT 1)";
-    let body = ledger.value(&format!("SELECT body FROM payloads WHERE hash = {first}")).await;
+    let body = ledger
+        .value(&format!("SELECT body FROM payloads WHERE hash = {first}"))
+        .await;
     ledger
-        .execute(&format!("UPDATE payloads SET body = {broken} WHERE hash = {first}"))
+        .execute(&format!(
+            "UPDATE payloads SET body = {broken} WHERE hash = {first}"
+        ))
         .await;
     let report = reparsed(&ledger).await;
     assert_eq!(report.unreadable, 1);
-    assert!(report.unreadable_answers[0].contains("cannot be unpacked"), "{report:?}");
+    assert!(
+        report.unreadable_answers[0].contains("cannot be unpacked"),
+        "{report:?}"
+    );
     let mut after = dump(&ledger.database).await;
     after.insert("payloads", before["payloads"].clone());
     assert_same(&before, &after);
@@ -262,10 +301,14 @@ async fn what_can_not_be_read_any_more_stays_and_is_told(
 async fn it_begins_anew_after_it_was_stopped(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let ledger = lived(backend).await;
     let before = dump(&ledger.database).await;
-    ledger.execute("UPDATE trend_points SET value = 7; UPDATE sounds SET author = 'x'").await;
+    ledger
+        .execute("UPDATE trend_points SET value = 7; UPDATE sounds SET author = 'x'")
+        .await;
     let (sender, stop) = Stop::new();
     sender.send(true).unwrap();
-    let stopped = reparse(&ledger.config(), &ledger.clock, &stop, &|_| {}).await.unwrap();
+    let stopped = reparse(&ledger.config(), &ledger.clock, &stop, &|_| {})
+        .await
+        .unwrap();
     assert!(stopped.stopped, "{stopped:?}");
     reparsed(&ledger).await;
     assert_same(&before, &dump(&ledger.database).await);
@@ -276,7 +319,10 @@ async fn it_begins_anew_after_it_was_stopped(#[values(Backend::Sqlite, Backend::
 fn collect_elsewhere(config: Config, clock: Clock) -> String {
     let session = std::thread::spawn(move || {
         let key = ApiKey::new(common::ledger::KEY).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async { Session::open(&config, &key, clock).await.map(drop) })
     });
     session.join().unwrap().unwrap_err().to_string()
@@ -289,7 +335,10 @@ async fn nobody_collects_meanwhile(#[values(Backend::Sqlite, Backend::Postgres)]
     let session = ledger.session().await;
     pass(&session).await;
     let refused = run(&ledger).await.unwrap_err().to_string();
-    assert!(refused.ends_with("is already collecting into this database"), "{refused}");
+    assert!(
+        refused.ends_with("is already collecting into this database"),
+        "{refused}"
+    );
     session.close().await.unwrap();
 
     // While answers are read, which takes as long as the callback of the first part.
@@ -297,12 +346,17 @@ async fn nobody_collects_meanwhile(#[values(Backend::Sqlite, Backend::Postgres)]
     let refusals = std::cell::RefCell::new(Vec::new());
     let collect = |reading| {
         if matches!(reading, Reading::Kept(_)) {
-            refusals.borrow_mut().push(collect_elsewhere(config.clone(), ledger.clock.clone()));
+            refusals
+                .borrow_mut()
+                .push(collect_elsewhere(config.clone(), ledger.clock.clone()));
         }
     };
     reparse(&config, &ledger.clock, &stop, &collect).await.unwrap();
     let refused = refusals.take().join("");
-    assert!(refused.ends_with("is reading kept answers again in this database"), "{refused}");
+    assert!(
+        refused.ends_with("is reading kept answers again in this database"),
+        "{refused}"
+    );
     ledger.pass().await;
     ledger.end().await;
 }

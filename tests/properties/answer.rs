@@ -15,7 +15,11 @@ pub fn answer(body: &[u8]) {
     };
     for status in [200, 204, 302, 404, 429, 500] {
         let reading = wire::read(&ask, status, body);
-        assert_eq!(reading, wire::read(&ask, status, body), "the same bytes read differently");
+        assert_eq!(
+            reading,
+            wire::read(&ask, status, body),
+            "the same bytes read differently"
+        );
         let told = reading.message.iter().chain(&reading.request_id);
         told.for_each(|text| assert!(text.chars().count() <= 1_001, "a text without end"));
         if let Verdict::Content(content) = reading.verdict {

@@ -39,6 +39,9 @@ pub fn watchlist(bytes: &[u8]) {
         let (line, column) = place.position.expect("with line and column");
         let width = text.split('\n').nth(line - 1).map(|line| line.chars().count());
         let width = width.unwrap_or_else(|| panic!("there is no line {line}: {problem}"));
-        assert!((1..=width + 1).contains(&column), "there is no column {column}: {problem}");
+        assert!(
+            (1..=width + 1).contains(&column),
+            "there is no column {column}: {problem}"
+        );
     }
 }

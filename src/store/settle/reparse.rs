@@ -291,7 +291,8 @@ pub fn counted_path(path: &str) -> String {
 fn kept(row: &Row) -> Result<Kept, StoreError> {
     let attempt_id: i64 = row.get("attempt_id")?;
     let days: i64 = row.get("period_days")?;
-    let window = Window::of_days(days).ok_or_else(|| StoreError::Unreadable(format!("period_days {days}")))?;
+    let window =
+        Window::of_days(days).ok_or_else(|| StoreError::Unreadable(format!("period_days {days}")))?;
     let hash: Vec<u8> = row.get("hash")?;
     let payload = super::Payload {
         hash: hash.try_into().unwrap_or_default(),
