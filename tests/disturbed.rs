@@ -128,7 +128,7 @@ async fn a_server_without_a_free_connection_loses_nothing() {
     ledger
         .execute(&format!(
             "CREATE ROLE {role} LOGIN PASSWORD 'limited';
-            GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
+            GRANT ALL ON SCHEMA public TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
             GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
         ))
         .await;
