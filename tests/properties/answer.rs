@@ -7,7 +7,7 @@ use soundwatch::model::{Ask, Content, Region, Window};
 
 /// Any body is read without a panic and always in the same way; what is accepted is in order, and
 /// is the same content when its JSON is written anew.
-pub fn answer(body: &[u8]) {
+pub(crate) fn answer(body: &[u8]) {
     let ask = Ask {
         clip_id: "6703723351497508865".parse().expect("it is a clip ID"),
         region: Region::US,

@@ -5,6 +5,6 @@ mod answer;
 mod spool;
 mod watchlist;
 
-pub use answer::answer;
-pub use spool::spool;
-pub use watchlist::watchlist;
+pub(crate) use answer::answer;
+pub(crate) use spool::spool;
+pub(crate) use watchlist::watchlist;

@@ -8,7 +8,7 @@ const HEADER: usize = 8 + 8 + 32;
 
 /// Whatever stands in a file of the spool: a record is given exactly when it was written whole. And
 /// whatever a record says, reading it does not panic.
-pub fn spool(bytes: &[u8]) {
+pub(crate) fn spool(bytes: &[u8]) {
     given_when_whole(bytes);
     // A record over an older one, torn where the first two bytes say.
     if let Some((at, record)) = bytes.split_first_chunk::<2>() {

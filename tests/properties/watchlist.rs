@@ -11,7 +11,7 @@ const NOW: i64 = 1_770_000_000;
 
 /// Any text becomes targets, each once and with a schedule that works, or problems, each with a
 /// place that is in the text.
-pub fn watchlist(bytes: &[u8]) {
+pub(crate) fn watchlist(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
