@@ -124,9 +124,10 @@ class Prover:
         log.unlink()
         return [(int(n), name, path) for n, name, path in lines], done
 
-    def point(self, template, fault, at, **more):
+    def point(self, way, template, fault, at, **more):
         """One point: a dictionary of what came of it."""
-        name = f"{template.name}-{fault}-{at}"
+        # Two ways may begin in one folder: what is counted is counted for each.
+        name = f"{way.replace(' ', '')}-{fault}-{at}"
         place = self.place(name, template)
         # What was asked for when the template was made counts too.
         for counts in (self.server.asked, self.server.delivered):
@@ -247,7 +248,7 @@ def prove(prover, options):
     points = points[:: options.every]
     print(f"{len(points)} points", file=sys.stderr)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = {pool.submit(prover.point, t, fault, at, **more): way for way, t, fault, at, more in points}
+        futures = {pool.submit(prover.point, way, t, fault, at, **more): way for way, t, fault, at, more in points}
         for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
             if done % 100 == 0:
                 print(f"{done} of {len(points)}", file=sys.stderr)
