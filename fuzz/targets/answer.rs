@@ -1,7 +1,7 @@
 //! See `tests/properties/`.
 #![no_main]
 
-#[allow(dead_code, reason = "every target uses a part of it")]
+#[allow(dead_code, unused_imports, reason = "every target uses a part of it")]
 #[path = "../../tests/properties/mod.rs"]
 mod properties;
 
