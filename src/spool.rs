@@ -174,10 +174,14 @@ impl Slot {
 
     fn holds_record(&self) -> io::Result<bool> {
         let mut magic = [0; MAGIC.len()];
-        match self.file.read_exact_at(&mut magic, 0) {
+        Ok(self.read_whole(&mut magic, 0)? && magic == MAGIC)
+    }
+
+    /// Fills the bytes from a place of the file; `false` when the file ends before.
+    fn read_whole(&self, bytes: &mut [u8], at: u64) -> io::Result<bool> {
+        match self.file.read_exact_at(bytes, at) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-            Ok(()) => Ok(magic == MAGIC),
+            done => done.map(|()| true),
         }
     }
 
@@ -204,7 +208,9 @@ impl Slot {
     /// The record, if it is whole.
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let mut header = [0; HEADER];
-        self.file.read_exact_at(&mut header, 0)?;
+        if !self.read_whole(&mut header, 0)? {
+            return Ok(None);
+        }
         let (facts, digest) = header.split_at(16);
         let length = facts
             .get(8..16)
@@ -217,9 +223,8 @@ impl Slot {
             return Ok(None);
         };
         let mut record = vec![0; length];
-        match self.file.read_exact_at(&mut record, HEADER as u64) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-            other => other?,
+        if !self.read_whole(&mut record, HEADER as u64)? {
+            return Ok(None);
         }
         Ok((Sha256::digest(&record).as_slice() == digest).then_some(record))
     }
@@ -267,6 +272,14 @@ mod tests {
         };
         assert!(aside.exists());
         assert!(spool.left().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_ends_in_the_header_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("answer-0000"), MAGIC).unwrap();
+        let left = Spool::open(dir.path()).unwrap().left().unwrap();
+        assert!(matches!(left.as_slice(), [Left::Torn(_)]), "{left:?}");
     }
 
     #[test]

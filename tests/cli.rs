@@ -47,6 +47,21 @@ fn collecting_stores_what_is_new_and_confirms_what_is_known() {
 }
 
 #[test]
+fn kept_answers_are_read_again_without_a_request() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, WATCHLIST);
+    place.run("collect").expect_code(0);
+    drop(simulator);
+    let said = place.run("db reparse").expect_code(0).stdout;
+    let expected = "2 kept answers were read again: 2 snapshots were made anew.\n";
+    assert_eq!(said, expected);
+    let document = place.json("db reparse");
+    assert_eq!(document["answers"], 2, "{document}");
+    assert_eq!(document["unreadable"], 0, "{document}");
+    place.run("db check").expect_code(0);
+}
+
+#[test]
 fn collect_as_json_tells_each_target() {
     let simulator = simulator("");
     let place = Place::asking(&simulator, WATCHLIST);

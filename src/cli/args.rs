@@ -93,4 +93,11 @@ pub(super) enum DbAction {
     Migrate,
     /// Check that the database holds together; changes nothing
     Check,
+    /// Read all kept answers again and make what is derived from them anew, for no credits
+    ///
+    /// After an upgrade, or when rows were damaged. Sends no request. Answers that could not be read
+    /// before are tried again; of answers that can't be read any more the rows stay. Nobody may
+    /// collect meanwhile. It can be interrupted and run again. Exit status: 0 done; 3 some answers
+    /// can't be read any more, or it was stopped.
+    Reparse,
 }

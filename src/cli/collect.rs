@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::model::Outcome;
 use crate::problem::{Problem, Problems};
 use crate::service::signals::Signals;
-use crate::service::{Holder, Lock, Session, read_watchlist};
+use crate::service::{Holder, Lock, ServiceError, Session, read_watchlist};
 use crate::store::reports::FetchResult;
 use crate::store::{Missing, Store, sqlite_file};
 use crate::watchlist::clip_id;
@@ -61,6 +61,7 @@ pub(super) async fn run(
     };
     let running = sqlite_file(config.database.url.expose()).and_then(|file| Lock::holder(&file));
     let beside = match running {
+        Some(holder) if holder.reparses => return Err(ServiceError::Locked(holder).into()),
         Some(holder) => beside(config, &forced, &holder).await?,
         None => None,
     };

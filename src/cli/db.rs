@@ -1,5 +1,7 @@
 //! `soundwatch db`: looking after the database.
 
+mod reparse;
+
 use serde::Serialize;
 
 use super::args::DbAction;
@@ -20,6 +22,7 @@ pub(super) async fn run(config: &Config, action: DbAction, output: Output) -> Re
     match action {
         DbAction::Migrate => migrate(config, output).await,
         DbAction::Check => check(config, output).await,
+        DbAction::Reparse => reparse::run(config, output).await,
     }
 }
 

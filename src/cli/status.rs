@@ -133,14 +133,7 @@ pub(super) async fn collecting(config: &Config, store: &Store, now: i64) -> Resu
     if let Some(file) = sqlite_file(config.database.url.expose()) {
         return Ok(Lock::holder(&file).into_iter().collect());
     }
-    let workers = store.workers(now).await?.into_iter();
-    Ok(workers
-        .map(|worker| Holder {
-            pid: worker.pid,
-            host: worker.host,
-            started_at: rfc3339(worker.started_at),
-        })
-        .collect())
+    Ok(store.workers(now).await?.iter().map(Holder::from).collect())
 }
 
 fn slots(schedules: &[(String, String)], now: i64) -> Slots {

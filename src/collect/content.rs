@@ -48,7 +48,7 @@ fn without_query(url: &str) -> &str {
     }
 }
 
-fn cut_queries(value: &mut Value) {
+pub(super) fn cut_queries(value: &mut Value) {
     match value {
         Value::String(text) => *text = without_query(text).to_owned(),
         Value::Array(items) => items.iter_mut().for_each(cut_queries),

@@ -11,6 +11,7 @@ mod fetch;
 mod pack;
 mod plan;
 mod read;
+pub mod reparse;
 mod settle;
 mod signs;
 mod spooled;
@@ -40,6 +41,7 @@ pub use content::content_hash;
 pub use fetch::advice;
 pub use plan::newest_slots;
 pub use signs::SignsOfLife;
+pub use spooled::settlement_of;
 
 /// The most slots read at once: bounds the memory of a pass over any number of targets.
 const PAGE: i64 = 10_000;

@@ -86,7 +86,7 @@ impl Collector {
     }
 
     async fn recover_record(&self, record: &[u8], slot: Slot, tally: &Tally<'_>) -> Result<(), PassError> {
-        let settled = match decode(record) {
+        let settled = match settlement_of(record) {
             Ok(settlement) => self.settle_late(&settlement, tally).await,
             Err(why) => Err(StoreError::Unreadable(why)),
         };
@@ -139,8 +139,8 @@ fn encode(settlement: &Settlement) -> Vec<u8> {
     record
 }
 
-/// Reads a record; the error says what is wrong with it.
-fn decode(record: &[u8]) -> Result<Settlement, String> {
+/// What a record of the spool settles; the error says what is wrong with it.
+pub fn settlement_of(record: &[u8]) -> Result<Settlement, String> {
     let line = record
         .iter()
         .position(|byte| *byte == b'\n')
@@ -236,14 +236,14 @@ mod tests {
             },
             Some(recorded),
         );
-        let after = decode(&encode(&before)).unwrap();
+        let after = settlement_of(&encode(&before)).unwrap();
         assert_eq!(format!("{after:?}"), format!("{before:?}"));
     }
 
     #[test]
     fn an_attempt_without_an_answer_comes_out_as_it_went_in() {
         let before = settlement(End::Failed(Reason::CutOff), None);
-        let after = decode(&encode(&before)).unwrap();
+        let after = settlement_of(&encode(&before)).unwrap();
         assert_eq!(format!("{after:?}"), format!("{before:?}"));
     }
 }

@@ -33,6 +33,20 @@ pub struct Holder {
     pub host: String,
     /// As people read it.
     pub started_at: String,
+    /// It does not collect: it reads kept answers again.
+    #[serde(default)]
+    pub reparses: bool,
+}
+
+impl From<&Worker> for Holder {
+    fn from(worker: &Worker) -> Self {
+        Self {
+            pid: worker.pid,
+            host: worker.host.clone(),
+            started_at: crate::clock::rfc3339(worker.started_at),
+            reparses: worker.reparses(),
+        }
+    }
 }
 
 impl fmt::Display for Holder {
@@ -69,11 +83,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(ServiceError::Locked(read(&mut file))),
             Err(TryLockError::Error(error)) => return Err(broken(error)),
         }
-        let holder = Holder {
-            pid: worker.pid,
-            host: worker.host.clone(),
-            started_at: crate::clock::rfc3339(worker.started_at),
-        };
+        let holder = Holder::from(worker);
         let text = serde_json::to_string(&holder).unwrap_or_default();
         file.set_len(0)
             .and_then(|()| file.write_all(text.as_bytes()))

@@ -4,12 +4,14 @@
 mod daemon;
 mod heartbeat;
 mod lock;
+mod reparse;
 mod session;
 pub mod signals;
 mod watched;
 
 pub use daemon::run;
 pub use lock::{Holder, Lock};
+pub use reparse::{Reading, reparse};
 pub use session::{Session, read_watchlist};
 
 use crate::problem::Problems;
@@ -24,8 +26,8 @@ pub enum ServiceError {
     /// The database failed.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// Another process is collecting into the same SQLite file.
-    #[error("{0} is already collecting into this database")]
+    /// Another process has the database for itself.
+    #[error("{0} {doing} this database", doing = if .0.reparses { "is reading kept answers again in" } else { "is already collecting into" })]
     Locked(Holder),
     /// The machine does not give what is needed.
     #[error("{0}")]

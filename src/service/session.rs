@@ -15,7 +15,7 @@ use crate::config::{ApiKey, Config};
 use crate::problem::{Problem, Problems};
 use crate::spool::Spool;
 use crate::store::workers::Worker;
-use crate::store::{Missing, Store, sqlite_file};
+use crate::store::{Missing, Store, StoreError, sqlite_file};
 use crate::watchlist::{self, Watchlist};
 
 /// Seconds between two signs of life of a worker.
@@ -44,6 +44,10 @@ impl Session {
         let store = Store::open(url, Missing::Create).await?;
         store.migrate().await?;
         store.enter(&worker).await?;
+        if let Some(other) = store.workers(clock.now()).await?.iter().find(|w| w.reparses()) {
+            store.leave(&worker.id).await?;
+            return Err(ServiceError::Locked(other.into()));
+        }
         let client = client(config, key, clock.clone())?;
         let signs = SignsOfLife::from_start(clock.now());
         let collector = Collector {
@@ -98,16 +102,7 @@ impl Session {
     pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         tokio::select! {
             report = self.collector.pass(wanted, stop, observe) => report,
-            never = self.signs_of_life() => match never {},
-        }
-    }
-
-    async fn signs_of_life(&self) -> Infallible {
-        loop {
-            tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
-            if let Err(error) = self.collector.sign_of_life().await {
-                tracing::warn!(%error, "could not write a sign of life");
-            }
+            never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
         }
     }
 
@@ -126,6 +121,16 @@ impl Session {
         self.collector.store.leave(&self.collector.worker.id).await?;
         self.collector.store.close().await;
         Ok(())
+    }
+}
+
+/// Says again and again that a worker is alive.
+pub(super) async fn signs_of_life(sign: impl AsyncFn() -> Result<(), StoreError>) -> Infallible {
+    loop {
+        tokio::time::sleep(Duration::from_secs(SIGN_OF_LIFE.unsigned_abs())).await;
+        if let Err(error) = sign().await {
+            tracing::warn!(%error, "could not write a sign of life");
+        }
     }
 }
 
@@ -173,7 +178,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn this_worker(clock: &Clock) -> Worker {
+pub(super) fn this_worker(clock: &Clock) -> Worker {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let (pid, now) = (i64::from(std::process::id()), clock.now());
     Worker {

@@ -2,6 +2,9 @@
 //! `VALUES` on SQLite, as an array for each column on Postgres. Rows in a JSON parameter would cost
 //! SQLite more to take apart than to store.
 
+use std::ops::Range;
+
+use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe};
@@ -14,8 +17,7 @@ const SIZES: [usize; 3] = [1, 16, 128];
 /// Parameters that one statement has on SQLite, as long as that is more than one row.
 const PARAMETERS: usize = 1_024;
 
-/// Many rows: each column has a name, a type, and for each item a value. The first column is never
-/// NULL: that is how filled up rows are told from others.
+/// Many rows: each column has a name, a type, and for each item a value.
 pub(crate) struct Many<'a, T> {
     items: &'a [T],
     columns: Vec<(&'static str, Cells<'a>)>,
@@ -143,7 +145,7 @@ impl<'a, T> Many<'a, T> {
             let size = sizes().find(|size| *size >= rows).unwrap_or(largest);
             (
                 self.text_for_sqlite(sql, size),
-                self.values(first..first + rows).map_err(unwritable),
+                self.values(first..first + rows, size).map_err(unwritable),
             )
         })
     }
@@ -155,18 +157,14 @@ impl<'a, T> Many<'a, T> {
             .collect();
         let row = format!("({})", vec!["?"; self.columns.len()].join(","));
         let values = vec![row; rows].join(",");
-        sql.replace(
-            "{rows}",
-            &format!(
-                "SELECT {} FROM (VALUES {values}) WHERE column1 IS NOT NULL",
-                names.join(", ")
-            ),
-        )
+        let rows = format!("SELECT {} FROM (VALUES {values}) LIMIT ?", names.join(", "));
+        sql.replace("{rows}", &rows)
     }
 
-    fn values(&self, rows: std::ops::Range<usize>) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
+    /// These rows, empty ones up to `size`, and how many count.
+    fn values(&self, rows: Range<usize>, size: usize) -> Result<SqliteArguments, BoxDynError> {
         let mut values = SqliteArguments::default();
-        for row in rows {
+        for row in rows.clone() {
             for (_, cells) in &self.columns {
                 match cells {
                     Cells::Int(cells) => values.add(cells.get(row).copied().flatten())?,
@@ -179,6 +177,10 @@ impl<'a, T> Many<'a, T> {
                 }
             }
         }
+        for _ in 0..(size - rows.len()) * self.columns.len() {
+            values.add(None::<i64>)?;
+        }
+        values.add(i64::try_from(rows.len())?)?;
         Ok(values)
     }
 
@@ -225,6 +227,49 @@ impl Cells<'_> {
     }
 }
 
-fn unwritable(error: sqlx::error::BoxDynError) -> StoreError {
+fn unwritable(error: BoxDynError) -> StoreError {
     StoreError::from(sqlx::Error::Encode(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const SQL: &str = "WITH r AS ({rows}) SELECT n, t FROM r";
+
+    fn many(numbers: &[i64]) -> Many<'_, i64> {
+        Many::of(numbers).int("n", |n| *n).text("t", |_| None)
+    }
+
+    #[rstest]
+    #[case(1, &[1])]
+    #[case(2, &[16])]
+    #[case(16, &[16])]
+    #[case(17, &[128])]
+    #[case(300, &[128, 128, 128])]
+    fn rows_go_in_statements_of_few_sizes(#[case] rows: i64, #[case] sizes: &[usize]) {
+        let numbers: Vec<i64> = (0..rows).collect();
+        let many = many(&numbers);
+        let texts: Vec<String> = many.for_sqlite(SQL).map(|(text, _)| text).collect();
+        let found: Vec<usize> = texts.iter().map(|text| text.matches("(?,?)").count()).collect();
+        assert_eq!(found, sizes);
+    }
+
+    #[test]
+    fn the_values_of_many_columns_stay_within_what_a_statement_takes() {
+        let numbers = [1; 40];
+        let wide = (0..20).fold(Many::of(&numbers), |many, _| many.int("n", |n| *n));
+        assert!(
+            wide.for_sqlite(SQL)
+                .all(|(text, _)| text.matches('?').count() <= PARAMETERS)
+        );
+        assert_eq!(wide.for_sqlite(SQL).count(), 3);
+    }
+
+    #[test]
+    fn postgres_gets_an_array_for_each_column() {
+        let expected = "WITH r AS (SELECT * FROM unnest($1::bigint[], $2::text[]) AS unnested (n, t)) SELECT n, t FROM r";
+        assert_eq!(many(&[1]).text_for_postgres(SQL), expected);
+    }
 }

@@ -1,6 +1,7 @@
 //! Settling: what came of a batch of attempts, in one transaction, so that one commit serves many.
 
 mod late;
+pub mod reparse;
 mod rows;
 
 use std::collections::{HashMap, HashSet};

@@ -5,7 +5,10 @@ use super::{Store, StoreError, execute, rows};
 /// A worker that has been silent for so long has lost its claims (seconds).
 pub const SILENT_AFTER: i64 = 20;
 
-/// One running daemon or command that collects.
+/// How the ID of a worker begins that reads kept answers again instead of collecting.
+pub const REPARSES: &str = "reparse-";
+
+/// One running daemon or command that collects, or reads kept answers again.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Worker {
     /// Unique among all workers that ever were.
@@ -20,6 +23,13 @@ pub struct Worker {
     pub started_at: i64,
     /// Unix seconds.
     pub heartbeat_at: i64,
+}
+
+impl Worker {
+    /// Whether it reads kept answers again: then nobody collects beside it.
+    pub fn reparses(&self) -> bool {
+        self.id.starts_with(REPARSES)
+    }
 }
 
 impl Store {

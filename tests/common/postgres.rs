@@ -37,6 +37,12 @@ fn server() -> String {
     })
 }
 
+/// Runs a statement on the server, beside the databases of tests.
+pub async fn on_the_server(sql: &str) {
+    let done = on_server(&server(), sql.to_owned()).await;
+    done.unwrap_or_else(|e| panic!("{sql}: {e}"));
+}
+
 async fn on_server(server: &str, sql: String) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(server).await?;
     connection.execute(AssertSqlSafe(sql)).await?;

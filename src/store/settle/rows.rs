@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{End, Plan, Settlement};
-use crate::model::{Content, SoundFacts};
+use crate::model::{Content, SnapshotFacts, SoundFacts};
 use crate::store::{Many, StoreError, Tx};
 
 /// What is counted of the path of an unknown field: a key that Postgres refuses to index would undo
 /// the settlement.
-const LONGEST_PATH: usize = 300;
+pub(super) const LONGEST_PATH: usize = 300;
 
 /// A snapshot that is entered.
 struct NewSnapshot<'a> {
@@ -22,13 +22,12 @@ struct NewSnapshot<'a> {
 impl<'a> NewSnapshot<'a> {
     fn of(plan: &Plan<'a>) -> Option<Self> {
         let (content, hash) = plan.new?;
-        let extra = Some(&content.extra).filter(|extra| !extra.is_empty());
         Some(Self {
             settlement: plan.settlement,
             content,
             hash,
             payload_hash: plan.payload().map(|payload| &payload.hash[..]),
-            extra: extra.map(|extra| serde_json::Value::Object(extra.clone()).to_string()),
+            extra: extra(content),
         })
     }
 }
@@ -46,20 +45,8 @@ pub(super) async fn insert_snapshots(
         .blob("payload_hash", |s| s.payload_hash)
         .int("fetched_at", |s| s.settlement.at)
         .int("step_seconds", |s| step_seconds(s.content))
-        .text("country_code", |s| s.content.facts.country_code.as_deref())
-        .int("rank", |s| s.content.facts.rank)
-        .int("rank_diff", |s| s.content.facts.rank_diff)
-        .int("on_list_times", |s| s.content.facts.on_list_times)
-        .flag("promoted", |s| s.content.facts.promoted)
-        .flag("is_commercial", |s| s.content.facts.is_commercial)
-        .flag("is_search", |s| s.content.facts.is_search)
-        .text("cml_mid", |s| s.content.facts.cml_mid.as_deref())
-        .int("like_count", |s| s.content.facts.like_count)
-        .flag("liked", |s| s.content.facts.liked)
-        .flag("disliked", |s| s.content.facts.disliked)
-        .int("popular_days", |s| s.content.facts.popular_days)
-        .int("current_popularity", |s| s.content.facts.current_popularity)
-        .json("extra", |s| s.extra.as_deref())
+        .json("extra", |s| s.extra.as_deref());
+    let rows = with_facts(rows, |s| &s.content.facts)
         .fetch(
             tx,
             "WITH r AS ({rows})
@@ -81,8 +68,34 @@ pub(super) async fn insert_snapshots(
         .collect()
 }
 
+/// The columns of a snapshot's facts.
+pub(super) fn with_facts<'a, T>(
+    rows: Many<'a, T>,
+    facts: impl Fn(&'a T) -> &'a SnapshotFacts,
+) -> Many<'a, T> {
+    rows.text("country_code", |s| facts(s).country_code.as_deref())
+        .int("rank", |s| facts(s).rank)
+        .int("rank_diff", |s| facts(s).rank_diff)
+        .int("on_list_times", |s| facts(s).on_list_times)
+        .flag("promoted", |s| facts(s).promoted)
+        .flag("is_commercial", |s| facts(s).is_commercial)
+        .flag("is_search", |s| facts(s).is_search)
+        .text("cml_mid", |s| facts(s).cml_mid.as_deref())
+        .int("like_count", |s| facts(s).like_count)
+        .flag("liked", |s| facts(s).liked)
+        .flag("disliked", |s| facts(s).disliked)
+        .int("popular_days", |s| facts(s).popular_days)
+        .int("current_popularity", |s| facts(s).current_popularity)
+}
+
+/// What has no column, as JSON; NULL if there is nothing.
+pub(super) fn extra(content: &Content) -> Option<String> {
+    let extra = Some(&content.extra).filter(|extra| !extra.is_empty())?;
+    Some(serde_json::Value::Object(extra.clone()).to_string())
+}
+
 /// The smallest distance between two points: 86,400 for a daily window.
-fn step_seconds(content: &Content) -> Option<i64> {
+pub(super) fn step_seconds(content: &Content) -> Option<i64> {
     content
         .trend
         .windows(2)
@@ -162,7 +175,7 @@ type Names<'a> = BTreeMap<&'a str, (Option<&'a str>, Option<&'a str>)>;
 
 /// The rows of several snapshots, by table.
 #[derive(Default)]
-struct Children<'a> {
+pub(super) struct Children<'a> {
     trend: Vec<(i64, i64, f64)>,
     countries: Vec<Scored<'a>>,
     interests: Vec<Scored<'a>>,
@@ -173,7 +186,7 @@ struct Children<'a> {
 }
 
 impl<'a> Children<'a> {
-    fn add(&mut self, id: i64, content: &'a Content) {
+    pub(super) fn add(&mut self, id: i64, content: &'a Content) {
         self.trend
             .extend(content.trend.iter().map(|p| (id, p.time, p.value)));
         self.ages
@@ -195,7 +208,7 @@ impl<'a> Children<'a> {
         }
     }
 
-    async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
+    pub(super) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
         write_countries(tx, self.country_names).await?;
         write_interests(tx, self.interest_names).await?;
         Many::of(&self.trend)
