@@ -145,26 +145,28 @@ impl<'a, T> Many<'a, T> {
             let size = sizes().find(|size| *size >= rows).unwrap_or(largest);
             (
                 self.text_for_sqlite(sql, size),
-                self.values(first..first + rows, size).map_err(unwritable),
+                self.values(first..first + rows).map_err(unwritable),
             )
         })
     }
 
     fn text_for_sqlite(&self, sql: &str, rows: usize) -> String {
-        let names: Vec<String> = (1..)
+        let names: Vec<String> = (2..)
             .zip(&self.columns)
             .map(|(n, (name, _))| format!("column{n} AS {name}"))
             .collect();
-        let row = format!("({})", vec!["?"; self.columns.len()].join(","));
+        let row = format!("(?{})", ",?".repeat(self.columns.len()));
         let values = vec![row; rows].join(",");
-        let rows = format!("SELECT {} FROM (VALUES {values}) LIMIT ?", names.join(", "));
+        let rows = format!("SELECT {} FROM (VALUES {values}) WHERE column1", names.join(", "));
         sql.replace("{rows}", &rows)
     }
 
-    /// These rows, empty ones up to `size`, and how many count.
-    fn values(&self, rows: Range<usize>, size: usize) -> Result<SqliteArguments, BoxDynError> {
+    /// These rows, marked as such in a column before theirs: what is not given is NULL. (`LIMIT` would
+    /// have SQLite prepare the statement anew for each number.)
+    fn values(&self, rows: Range<usize>) -> Result<SqliteArguments, BoxDynError> {
         let mut values = SqliteArguments::default();
-        for row in rows.clone() {
+        for row in rows {
+            values.add(true)?;
             for (_, cells) in &self.columns {
                 match cells {
                     Cells::Int(cells) => values.add(cells.get(row).copied().flatten())?,
@@ -177,10 +179,6 @@ impl<'a, T> Many<'a, T> {
                 }
             }
         }
-        for _ in 0..(size - rows.len()) * self.columns.len() {
-            values.add(None::<i64>)?;
-        }
-        values.add(i64::try_from(rows.len())?)?;
         Ok(values)
     }
 
@@ -252,7 +250,7 @@ mod tests {
         let numbers: Vec<i64> = (0..rows).collect();
         let many = many(&numbers);
         let texts: Vec<String> = many.for_sqlite(SQL).map(|(text, _)| text).collect();
-        let found: Vec<usize> = texts.iter().map(|text| text.matches("(?,?)").count()).collect();
+        let found: Vec<usize> = texts.iter().map(|text| text.matches("(?,?,?)").count()).collect();
         assert_eq!(found, sizes);
     }
 
