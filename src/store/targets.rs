@@ -1,8 +1,6 @@
 //! The targets: what is watched now, and what once was.
 
-use serde::Serialize;
-
-use super::{Row, Store, StoreError, Tx, execute, json_rows, rows};
+use super::{Many, Row, Store, StoreError, Tx, rows};
 use crate::model::TargetSpec;
 use crate::watchlist::StoredTarget;
 
@@ -18,36 +16,6 @@ pub struct NewTarget<'a> {
     pub interval_seconds: i64,
     /// The first instant whose slots count; `None` leaves that of a known target alone.
     pub slots_from: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct TargetRow<'a>(
-    &'a str,
-    &'a str,
-    String,
-    &'a str,
-    &'a str,
-    i64,
-    Option<i64>,
-    &'a [String],
-    Option<&'a str>,
-);
-
-impl<'a> From<&NewTarget<'a>> for TargetRow<'a> {
-    fn from(target: &NewTarget<'a>) -> Self {
-        let spec = target.spec;
-        Self(
-            spec.clip_id.as_str(),
-            spec.region.as_str(),
-            spec.period.to_string(),
-            &spec.schedule,
-            &spec.time_zone,
-            target.interval_seconds,
-            target.slots_from,
-            &spec.tags,
-            spec.note.as_deref(),
-        )
-    }
 }
 
 impl Store {
@@ -99,61 +67,72 @@ fn stored(row: &Row) -> Result<StoredTarget, StoreError> {
 /// A worker with the same file may have written them already, which does no harm.
 pub async fn write(tx: &mut Tx, targets: &[NewTarget<'_>], now: i64) -> Result<(), StoreError> {
     for chunk in targets.chunks(CHUNK) {
-        let rows: Vec<TargetRow<'_>> = chunk.iter().map(TargetRow::from).collect();
-        execute!(
-            tx,
-            "INSERT INTO targets (
-                clip_id, region, period, schedule, time_zone, interval_seconds, slots_from, tags, note, added_at
-            )
-            SELECT
-                r.value->>0,
-                r.value->>1,
-                r.value->>2,
-                r.value->>3,
-                r.value->>4,
-                CAST(r.value->>5 AS BIGINT),
-                coalesce(CAST(r.value->>6 AS BIGINT), $2),
-                r.value->7,
-                r.value->>8,
-                $2
-            FROM json_each($1) AS r
-            WHERE true
-            ON CONFLICT (clip_id, region, period) DO UPDATE SET
-                schedule = excluded.schedule,
-                time_zone = excluded.time_zone,
-                interval_seconds = excluded.interval_seconds,
-                tags = excluded.tags,
-                note = excluded.note",
-            json_rows(&rows)?,
-            now
-        )?;
-        execute!(
-            tx,
-            "UPDATE targets
-            SET slots_from = CAST(r.value->>6 AS BIGINT), removed_at = NULL
-            FROM json_each($1) AS r
-            WHERE targets.clip_id = r.value->>0
-                AND targets.region = r.value->>1
-                AND targets.period = r.value->>2
-                AND r.value->>6 IS NOT NULL",
-            json_rows(&rows)?
-        )?;
+        let texts: Vec<(String, String)> = chunk.iter().map(period_and_tags).collect();
+        let rows: Vec<(&NewTarget<'_>, &(String, String))> = chunk.iter().zip(&texts).collect();
+        let columns = Many::of(&rows)
+            .text("clip_id", |(target, _)| target.spec.clip_id.as_str())
+            .text("region", |(target, _)| target.spec.region.as_str())
+            .text("period", |(_, (period, _))| period.as_str())
+            .int("slots_from", |(target, _)| target.slots_from);
+        columns.execute(tx, RETURNED).await?;
+        columns
+            .text("schedule", |(target, _)| target.spec.schedule.as_str())
+            .text("time_zone", |(target, _)| target.spec.time_zone.as_str())
+            .int("interval_seconds", |(target, _)| target.interval_seconds)
+            .json("tags", |(_, (_, tags))| Some(tags.as_str()))
+            .text("note", |(target, _)| target.spec.note.as_deref())
+            .int("now", |_| now)
+            .execute(tx, WRITTEN)
+            .await?;
     }
     Ok(())
+}
+
+/// Whatever counts from another instant on is watched again.
+const RETURNED: &str = "WITH r AS ({rows})
+    UPDATE targets
+    SET slots_from = r.slots_from, removed_at = NULL
+    FROM r
+    WHERE targets.clip_id = r.clip_id
+        AND targets.region = r.region
+        AND targets.period = r.period
+        AND r.slots_from IS NOT NULL";
+
+const WRITTEN: &str = "WITH r AS ({rows})
+    INSERT INTO targets (
+        clip_id, region, period, schedule, time_zone, interval_seconds, slots_from, tags, note, added_at
+    )
+    SELECT
+        clip_id, region, period, schedule, time_zone, interval_seconds, coalesce(slots_from, now), tags, note, now
+    FROM r
+    WHERE true
+    ON CONFLICT (clip_id, region, period) DO UPDATE SET
+        schedule = excluded.schedule,
+        time_zone = excluded.time_zone,
+        interval_seconds = excluded.interval_seconds,
+        tags = excluded.tags,
+        note = excluded.note";
+
+fn period_and_tags(target: &NewTarget<'_>) -> (String, String) {
+    let tags = serde_json::Value::from(target.spec.tags.clone());
+    (target.spec.period.to_string(), tags.to_string())
 }
 
 /// Marks targets as removed; their history stays.
 pub async fn remove(tx: &mut Tx, ids: &[i64], now: i64) -> Result<(), StoreError> {
     for chunk in ids.chunks(CHUNK) {
-        execute!(
-            tx,
-            "UPDATE targets
-            SET removed_at = $2
-            FROM json_each($1) AS r
-            WHERE targets.id = CAST(r.value->>0 AS BIGINT) AND targets.removed_at IS NULL",
-            json_rows(&chunk.iter().map(|id| (id,)).collect::<Vec<_>>())?,
-            now
-        )?;
+        Many::of(chunk)
+            .int("id", |id| *id)
+            .int("now", |_| now)
+            .execute(
+                tx,
+                "WITH r AS ({rows})
+                UPDATE targets
+                SET removed_at = r.now
+                FROM r
+                WHERE targets.id = r.id AND targets.removed_at IS NULL",
+            )
+            .await?;
     }
     Ok(())
 }
