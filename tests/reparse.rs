@@ -81,7 +81,7 @@ fn lively(call: &Call) -> Reply {
     let n =
         call.nth + call.clip.as_bytes()[18] as usize + call.region.len() * usize::from(call.region == "LV");
     let mut body = answer(&call.clip, &call.region, &[0.25, 0.5, 1.0]);
-    body["data"]["sound"]["cover"] = json!(format!("https://p16.example/a.jpeg?x-expires={}", call.of_all));
+    body["data"]["sound"]["cover"] = json!(format!("https://p16.example/a.jpeg?x-expires={}", call.nth));
     let sound = &mut body["data"]["sound"];
     match n % 12 {
         0 | 1 => {}

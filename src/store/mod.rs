@@ -153,6 +153,15 @@ pub enum Tx {
 }
 
 impl Tx {
+    /// What a SELECT ends with that keeps the rows of a table from other writers until the transaction
+    /// ends: nothing on SQLite, where a transaction that writes is alone.
+    pub(crate) fn keep(&self, table: &str) -> String {
+        match self {
+            Self::Sqlite(_) => String::new(),
+            Self::Postgres(_) => format!("FOR NO KEY UPDATE OF {table}"),
+        }
+    }
+
     /// Makes all of it durable.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {

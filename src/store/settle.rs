@@ -192,24 +192,23 @@ async fn give_back(tx: &mut Tx, batch: &[Settlement]) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Those of the batch's fetches that have no outcome yet. Writing to them keeps other workers off
-/// them until the transaction ends, on both databases. (With `IS NULL` Postgres would read the index
-/// of what is unsettled, in which each settled fetch leaves an entry until the next vacuum.)
+/// Those of the batch's fetches that have no outcome yet, kept from other workers until the transaction
+/// ends. (With `IS NULL` Postgres would read the index of what is unsettled, in which each settled fetch
+/// leaves an entry until the next vacuum.)
 async fn open_fetches(tx: &mut Tx, batch: &[Settlement]) -> Result<HashSet<i64>, StoreError> {
     let mut ids: Vec<i64> = batch.iter().map(|s| s.claim.fetch_id).collect();
     ids.sort_unstable();
-    let rows = Many::of(&ids)
-        .int("id", |id| *id)
-        .fetch(
-            tx,
-            "WITH r AS ({rows})
-            UPDATE fetches
-            SET outcome = NULL
-            FROM r
-            WHERE fetches.id = r.id AND coalesce(fetches.outcome, '') = ''
-            RETURNING fetches.id AS id",
-        )
-        .await?;
+    let sql = format!(
+        "WITH r AS ({{rows}})
+        SELECT f.id
+        FROM r
+        JOIN fetches AS f ON f.id = r.id
+        WHERE coalesce(f.outcome, '') = ''
+        ORDER BY f.id
+        {}",
+        tx.keep("f")
+    );
+    let rows = Many::of(&ids).int("id", |id| *id).fetch(tx, &sql).await?;
     rows.iter().map(|row| row.get("id")).collect()
 }
 
