@@ -1,7 +1,10 @@
-//! What is settled outside of a batch: answers that had to wait, and fetches that are given up.
+//! What is settled outside of a batch, and asked after it: answers that had to wait, fetches that are
+//! given up, slots without data.
+
+use std::collections::HashMap;
 
 use crate::model::{Claim, Reason};
-use crate::store::{Store, StoreError, execute, rows};
+use crate::store::{Store, StoreError, execute, json_rows, rows};
 
 /// What the ledger knows of an attempt of which the answer had to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,31 @@ impl Store {
         } else {
             Waiting::Open
         })
+    }
+
+    /// How many slots in a row have been without data, of each of these targets that has any.
+    pub async fn slots_without_data(&self, targets: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT f.target_id, count(*) AS slots
+            FROM fetches AS f
+            WHERE f.target_id IN (SELECT CAST(r.value->>0 AS BIGINT) FROM json_each($1) AS r)
+                AND f.outcome = 'no_data'
+                AND f.slot_at > coalesce(
+                    (
+                        SELECT max(g.slot_at)
+                        FROM fetches AS g
+                        WHERE g.target_id = f.target_id AND g.outcome IN ('stored', 'confirmed')
+                    ),
+                    0
+                )
+            GROUP BY f.target_id",
+            json_rows(&targets.iter().map(|id| (id,)).collect::<Vec<_>>())?
+        )?;
+        rows.iter()
+            .map(|row| Ok((row.get("target_id")?, row.get("slots")?)))
+            .collect()
     }
 
     /// Ends a fetch of this worker whose attempts are all settled and of which no further one may
