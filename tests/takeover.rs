@@ -190,6 +190,49 @@ async fn a_worker_takes_over_what_its_own_last_pass_left_behind(
     ledger.end().await;
 }
 
+#[rstest]
+#[tokio::test]
+async fn workers_divide_the_rate_among_those_that_are_alive() {
+    let ledger = Ledger::steady(Backend::Postgres, 1).await;
+    let (one, two) = (ledger.session().await, ledger.session().await);
+    let whole = ledger.config().api.requests_per_second;
+    let rate = async |session: &Session| {
+        session.collector.sign_of_life().await.unwrap();
+        session.collector.pace.rate() / whole
+    };
+    assert!((rate(&one).await - 0.5).abs() < 1e-9);
+    assert!((rate(&two).await - 0.5).abs() < 1e-9);
+    ledger.advance(21);
+    assert!((rate(&one).await - 1.0).abs() < 1e-9, "the other one is silent");
+    assert!((rate(&two).await - 0.5).abs() < 1e-9);
+    two.close().await.unwrap();
+    assert!((rate(&one).await - 1.0).abs() < 1e-9);
+    one.close().await.unwrap();
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_worker_that_was_cut_off_itself_leaves_others_time_to_come_back() {
+    let ledger = Ledger::steady(Backend::Postgres, 1).await;
+    let (one, two) = (ledger.session().await, ledger.session().await);
+    claim(&two).await;
+    // For an hour neither reached the database; this one is back first.
+    ledger.advance(HOUR);
+    let back = async |seconds| {
+        ledger.advance(seconds);
+        one.collector.sign_of_life().await.unwrap();
+        pass(&one).await;
+        ledger.api.count()
+    };
+    assert_eq!(back(0).await, 0);
+    assert_eq!(back(10).await, 0);
+    assert_eq!(back(10).await, 1, "the other one has not come back");
+    two.collector.store.close().await;
+    one.close().await.unwrap();
+    ledger.end().await;
+}
+
 /// A worker that was taken for dead and comes back: its answer comes before, or after, that of the
 /// worker that took over.
 #[rstest]

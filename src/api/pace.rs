@@ -211,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn workers_divide_the_rate_and_what_refusals_have_left_of_it() {
+        let pace = Pace::new(30.0, Clock::manual(1_000));
+        pace.share(3);
+        assert!((pace.rate() - 10.0).abs() < 1e-9);
+        pace.refused(Duration::ZERO);
+        assert!((pace.rate() - 5.0).abs() < 1e-9);
+        pace.share(1);
+        assert!((pace.rate() - 15.0).abs() < 1e-9);
+        (0..10_000).for_each(|_| pace.accepted());
+        assert!((pace.rate() - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn the_refusals_of_one_wave_halve_the_rate_once() {
         let clock = Clock::manual(1_000);
         let pace = Pace::new(40.0, clock.clone());

@@ -18,6 +18,9 @@ use crate::store::{StoreError, claim};
 /// Places are claimed when this part of them is free: one transaction for several.
 const CLAIM_PART: usize = 4;
 
+/// Answers in one transaction.
+const BATCH: usize = 256;
+
 /// What came of claiming.
 struct Claimed {
     /// Ours, each with room for its answer.
@@ -233,7 +236,9 @@ impl Progress {
         }
         let (batch, later) = std::mem::take(&mut self.answers)
             .into_iter()
-            .partition(|answer: &Answer| self.settling.insert(answer.target_id()));
+            .partition(|answer: &Answer| {
+                self.settling.len() < BATCH && self.settling.insert(answer.target_id())
+            });
         self.answers = later;
         Vec::from(batch)
     }
