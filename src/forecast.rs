@@ -192,7 +192,8 @@ fn requests_per_day(groups: &[Group], now: i64) -> f64 {
     groups
         .iter()
         .map(|group| in_float(group.targets) * group.schedule.slots_a_day(now))
-        .sum()
+        // The sum of nothing would be -0.
+        .fold(0.0, |sum, requests| sum + requests)
 }
 
 fn cost(requests: f64, budget: Budget) -> f64 {

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FallocateFlags, fallocate};
 use sha2::{Digest, Sha256};
@@ -29,7 +29,7 @@ pub struct Spool {
     folder: PathBuf,
     free: Mutex<Vec<Slot>>,
     /// The file to try next: those before it are taken.
-    next: AtomicUsize,
+    next: Arc<AtomicUsize>,
 }
 
 /// Room for one record, allocated on disk and locked for this process.
@@ -37,6 +37,17 @@ pub struct Spool {
 pub struct Slot {
     file: File,
     path: PathBuf,
+    /// Of one that was reserved: where its number goes back to.
+    reserved: Option<(Arc<AtomicUsize>, usize)>,
+}
+
+/// However a slot is given up, the next one who needs room finds its file again.
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some((next, number)) = &self.reserved {
+            next.fetch_min(*number, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What a slot of a former process holds.
@@ -58,7 +69,7 @@ impl Spool {
         Ok(Self {
             folder: folder.to_owned(),
             free: Mutex::default(),
-            next: AtomicUsize::new(0),
+            next: Arc::default(),
         })
     }
 
@@ -70,7 +81,9 @@ impl Spool {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let path = self.folder.join(format!("answer-{number:04}"));
-            let Some(slot) = Slot::lock(path)? else { continue };
+            let Some(mut slot) = Slot::lock(path)? else {
+                continue;
+            };
             // What a former process left is settled first; until then its room is taken.
             if slot.holds_record()? {
                 continue;
@@ -80,6 +93,7 @@ impl Spool {
                 self.next.store(number, Ordering::Relaxed);
                 return Err(error);
             }
+            slot.reserved = Some((Arc::clone(&self.next), number));
             return Ok(slot);
         }
     }
@@ -127,7 +141,11 @@ impl Slot {
             .mode(0o600)
             .open(&path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { file, path })),
+            Ok(()) => Ok(Some(Self {
+                file,
+                path,
+                reserved: None,
+            })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
         }
@@ -247,6 +265,21 @@ mod tests {
         slot.clear().unwrap();
         drop(left);
         assert!(Spool::open(dir.path()).unwrap().left().unwrap().is_empty());
+    }
+
+    #[test]
+    fn room_that_is_given_up_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        for _ in 0..3 {
+            let slots: Vec<Slot> = (0..4).map(|_| spool.reserve().unwrap()).collect();
+            drop(slots);
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4);
+        spool.reserve().unwrap().keep(b"an answer").unwrap();
+        let slots: Vec<Slot> = (0..4).map(|_| spool.reserve().unwrap()).collect();
+        assert!(slots.iter().all(|slot| !slot.holds_record().unwrap()));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 5);
     }
 
     #[test]

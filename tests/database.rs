@@ -45,6 +45,25 @@ async fn two_that_migrate_at_once_do_it_once() {
     ledger.end().await;
 }
 
+/// People build views on ours.
+#[rstest]
+#[tokio::test]
+async fn migrations_keep_the_views_that_others_use() {
+    let ledger = Ledger::steady(Backend::Postgres, 0).await;
+    ledger
+        .execute(include_str!("../migrations/postgres/0001_tables.sql"))
+        .await;
+    ledger
+        .execute(include_str!("../migrations/postgres/0002_views.sql"))
+        .await;
+    ledger.execute("CREATE VIEW mine AS SELECT * FROM gaps").await;
+    ledger
+        .execute(include_str!("../migrations/postgres/0003_gaps.sql"))
+        .await;
+    assert_eq!(ledger.value("SELECT count(*) FROM mine").await, "0");
+    ledger.end().await;
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_newer_database_is_refused_and_left_alone(

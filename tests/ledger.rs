@@ -5,7 +5,7 @@ mod common;
 
 use common::Backend;
 use common::api::{Reply, answer};
-use common::ledger::{DAY, Ledger, NOW, SLOT, clip, pass, target};
+use common::ledger::{DAY, HOUR, Ledger, NOW, SLOT, clip, pass, target};
 use rstest::rstest;
 use serde_json::json;
 use soundwatch::model::Outcome;
@@ -270,5 +270,25 @@ async fn a_sqlite_file_has_one_that_collects() {
         "{refused}"
     );
     session.close().await.unwrap();
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_asked_for_by_hand_and_not_paid_for_can_be_asked_for_again(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut ledger = Ledger::steady(backend, 2).await;
+    ledger.pass().await;
+    ledger.advance(HOUR);
+    ledger.set("budget", "daily_credits", 4);
+    ledger.force(None).await;
+    let forced = "SELECT count(*) FROM fetches WHERE forced AND outcome";
+    assert_eq!(ledger.value(&format!("{forced} = 'skipped'")).await, "2");
+    ledger.set("budget", "daily_credits", 100);
+    ledger.force(None).await;
+    assert_eq!(ledger.value(&format!("{forced} = 'confirmed'")).await, "2");
+    ledger.force(None).await;
+    assert_eq!(ledger.api.count(), 4, "what was asked is not asked again");
     ledger.end().await;
 }

@@ -6,9 +6,7 @@
 -- weekly windows promises no days.
 -- The reason is that of the last fetch that could have filled the gap, or not_in_answers when one
 -- that succeeded could have, or when none was due.
-DROP VIEW gaps;
-
-CREATE VIEW gaps AS
+CREATE OR REPLACE VIEW gaps AS
 WITH days AS (
     SELECT DISTINCT t.clip_id, t.region, p.time / 86400 AS day, 1 AS known, CAST(NULL AS BIGINT) AS newest_day
     FROM snapshots AS s

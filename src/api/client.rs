@@ -106,7 +106,7 @@ impl Client {
 }
 
 /// One request and what came of it, not yet read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Exchange {
     ask: Ask,
     head: Option<Head>,
@@ -116,6 +116,31 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// What came, without a look into it: for an answer on which reading has failed.
+    pub fn unread(mut self, why: &str) -> Received {
+        let mut body = match std::mem::replace(&mut self.body, Ok(Vec::new())) {
+            Ok(body) => body,
+            Err(broken) => return broken.received(self.head.as_ref(), self.latency_ms),
+        };
+        self.mask(&mut body);
+        let http_status = self.head.as_ref().map(|head| i64::from(head.http_status));
+        Received {
+            state: AttemptState::Answered,
+            http_status,
+            api_code: None,
+            message: None,
+            request_id: None,
+            latency_ms: self.latency_ms,
+            charged: is_charged(AttemptState::Answered, http_status, None),
+            size_bytes: i64::try_from(body.len()).unwrap_or(i64::MAX),
+            payload: Some(body),
+            error: Some(format!(
+                "soundwatch failed while it read this answer: {why}. Please report it"
+            )),
+            verdict: Verdict::Rejected(Reason::WrongShape),
+        }
+    }
+
     /// Reads what came. This takes some 0.1 ms of a processor.
     pub fn read(mut self) -> Received {
         let body = std::mem::replace(&mut self.body, Ok(Vec::new()));
@@ -177,7 +202,7 @@ impl Exchange {
 }
 
 /// What is known of an answer as soon as it begins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Head {
     http_status: u16,
     retry_after: Option<Duration>,
@@ -202,7 +227,7 @@ impl Head {
 }
 
 /// A request without a complete answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Broken {
     state: AttemptState,
     reason: Reason,

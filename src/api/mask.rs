@@ -11,8 +11,10 @@ pub(super) fn mask(body: &mut [u8], key: &[u8]) {
         };
         let length = rest.get(next..).and_then(|text| length_of(key, text));
         let hidden = length.unwrap_or_default();
+        // The character after a backslash is part of its escape.
+        let passed = if rest.get(next) == Some(&b'\\') { 2 } else { 1 };
         rest.iter_mut().skip(next).take(hidden).for_each(|b| *b = b'*');
-        at += next + hidden.max(1);
+        at += next + hidden.max(passed);
     }
 }
 
@@ -48,7 +50,9 @@ mod tests {
     #[case("ssk/1", "s****")]
     #[case(r#"{"m":"sk\/1"}"#, r#"{"m":"*****"}"#)]
     #[case(r"\u0073k\u002F1.", "**************.")]
-    #[case(r"\\u0073k/1", r"\*********")]
+    #[case(r"\\u0073k/1", r"\\u0073k/1")]
+    #[case(r"\\sk/1", r"\\****")]
+    #[case(r"\nsk/1", r"\n****")]
     #[case("sk/", "sk/")]
     #[case(r"\u00", r"\u00")]
     #[case("", "")]

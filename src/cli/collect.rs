@@ -281,7 +281,9 @@ impl Collected {
         };
         match &self.cut {
             Some(Cut::Budget) => {
-                text.push_str("\nThe budget is spent: the rest is asked when there is budget again.")
+                text.push_str(
+                "\nThe budget is spent: what is due is asked when there is budget again; what was asked for by hand, ask for again.",
+            )
             }
             Some(Cut::Paused(_)) => text.push_str(
                 "\nThe key is paused: nothing more is asked with it. `soundwatch status` says why.",

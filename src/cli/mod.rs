@@ -28,7 +28,7 @@ use exit::{Exit, Failure};
 use output::Output;
 
 /// Threads for what blocks: reading answers, and looking up names.
-const BLOCKING_THREADS: usize = 2;
+const BLOCKING_THREADS: usize = 4;
 
 /// Reads the arguments, starts the logs and runs the command.
 pub fn main() -> ExitCode {

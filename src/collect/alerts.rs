@@ -14,7 +14,7 @@ pub enum Alert {
     NoData {
         /// What was asked.
         ask: Ask,
-        /// Slots since the last success.
+        /// Slots that were asked since there was anything else.
         slots: i64,
     },
 }
@@ -38,13 +38,13 @@ impl Collector {
             return;
         }
         let targets: Vec<i64> = without.iter().map(|s| s.claim.target_id).collect();
-        let slots = match self.store.slots_without_data(&targets).await {
-            Ok(slots) => slots,
+        let alarming = match self.store.without_data_for(&targets, WITHOUT_DATA).await {
+            Ok(alarming) => alarming,
             // What was settled is settled all the same.
             Err(error) => return tracing::warn!(%error, "could not count the slots without data"),
         };
         for settlement in without {
-            if slots.get(&settlement.claim.target_id) == Some(&WITHOUT_DATA) {
+            if alarming.contains(&settlement.claim.target_id) {
                 let ask = settlement.claim.ask.clone();
                 tracing::error!(
                     alert = "no_data",

@@ -95,6 +95,8 @@ impl Collector {
             if claimable && !permitted && pacing.is_empty() {
                 pacing.push(self.pace.ready());
             }
+            // A permit does not outlast a pause that the API has asked for meanwhile.
+            permitted &= self.pace.pause_left().is_zero();
             if claimable && permitted && writing.len() < self.store.writers() {
                 permitted = false;
                 let slots = 1 + self.pace.try_more(free.min(page.queue.len()) - 1);
@@ -112,7 +114,7 @@ impl Collector {
             if in_flight.is_empty() && writing.is_empty() && !open {
                 return page.end.transpose();
             }
-            // No branch waits for the database itself: a fetch that is not polled meanwhile may be within a
+            // No handler waits for the database: a fetch that is not polled meanwhile may be within a
             // transaction, and both would wait for each other.
             tokio::select! {
                 // Answers first: what is written then serves all of them.

@@ -212,7 +212,7 @@ impl Report {
     }
 }
 
-/// What both halves of a pass add up, and tell whoever watches.
+/// What the parts of a pass add up, and tell whoever watches.
 struct Tally<'a> {
     report: Mutex<Report>,
     observe: Observe<'a>,

@@ -22,10 +22,16 @@ impl Read {
     /// Reads an exchange on a thread of its own: it takes longer than anything else here, and
     /// meanwhile every step of the database and every other answer would wait for it.
     pub(super) async fn beside(exchange: Exchange, budget: Budget) -> Self {
-        let reading = tokio::task::spawn_blocking(move || Self::of(exchange.read(), budget));
-        reading
-            .await
-            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        Self::by(Exchange::read, exchange, budget).await
+    }
+
+    /// An answer was paid for, so it is kept even if reading it should fail.
+    async fn by(read: fn(Exchange) -> Received, exchange: Exchange, budget: Budget) -> Self {
+        let kept = exchange.clone();
+        match tokio::task::spawn_blocking(move || Self::of(read(exchange), budget)).await {
+            Ok(done) => done,
+            Err(error) => Self::of(kept.unread(&error.to_string()), budget),
+        }
     }
 
     fn of(received: Received, budget: Budget) -> Self {
@@ -72,5 +78,50 @@ impl Read {
                 .end
                 .unwrap_or_else(|reason| if last { End::Failed(reason) } else { End::Retrying }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
+    use super::*;
+    use crate::api::{Client, Settings};
+    use crate::clock::Clock;
+    use crate::model::{Ask, Region, Window};
+
+    #[tokio::test]
+    async fn an_answer_on_which_reading_fails_is_kept() {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_string("{}");
+        Mock::given(matchers::any())
+            .respond_with(answer)
+            .mount(&server)
+            .await;
+        let settings = Settings {
+            base_url: server.uri(),
+            key: "sk_live_0123456789abcdef".into(),
+            timeout: Duration::from_secs(5),
+            max_in_flight: 1,
+        };
+        let ask = Ask {
+            clip_id: "6703723351497508865".parse().unwrap(),
+            region: Region::US,
+            window: Window::Days7,
+        };
+        let client = Client::new(settings, Clock::manual(0)).unwrap();
+        let exchange = client.send(&ask).await;
+        let budget = Budget {
+            credits_per_request: 2,
+            daily_credits: 10,
+            monthly_credits: 10,
+        };
+        let read = Read::by(|_| panic!("a mistake"), exchange, budget).await;
+        assert!(matches!(read.end, Ok(End::Rejected(Reason::WrongShape))));
+        assert_eq!(read.payload.unwrap().size_bytes, 2);
+        assert!(read.attempt.charged);
+        assert!(read.attempt.error.unwrap().contains("report it"));
     }
 }

@@ -52,6 +52,12 @@ impl Collector {
         Ok(())
     }
 
+    /// Whether fetches were handed over, or left by a worker that is gone.
+    pub async fn has_open_fetches(&self, now: i64) -> Result<bool, StoreError> {
+        let silent_before = self.signs_of_life().silent_before(now);
+        self.store.has_open_fetches(silent_before).await
+    }
+
     pub(super) fn signs_of_life(&self) -> MutexGuard<'_, SignsOfLife> {
         self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }

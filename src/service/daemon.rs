@@ -125,7 +125,7 @@ impl Daemon {
             collector.sign_of_life().await?;
             self.last_sign = now;
         }
-        if now < self.look_at && !backwards && !collector.store.has_open_fetches(now).await? {
+        if now < self.look_at && !backwards && !collector.has_open_fetches(now).await? {
             return Ok(());
         }
         let report = self.pass(stop).await?;
@@ -199,6 +199,10 @@ impl Daemon {
         let key = config.api_key().map_err(ServiceError::from);
         if let Err(error) = key.and_then(|key| self.session.reconfigure(&config, &key)) {
             return tracing::error!("the configuration is not reloaded:\n{error}");
+        }
+        // The new pace is the whole one until it is divided again.
+        if let Err(error) = self.session.collector.sign_of_life().await {
+            tracing::warn!(%error, "could not write a sign of life");
         }
         self.watched = config.watchlist.path.clone().map(Watched::new);
         self.config = config;

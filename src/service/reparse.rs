@@ -29,9 +29,11 @@ pub async fn reparse(
     store.require_migrated().await?;
     store.enter(&worker).await?;
     let done = alone(&store, &worker, clock, stop, progress).await;
-    store.leave(&worker.id).await?;
+    let left = store.leave(&worker.id).await;
     store.close().await;
-    done
+    let done = done?;
+    left?;
+    Ok(done)
 }
 
 /// How far it is.

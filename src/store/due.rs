@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 
-use super::workers::SILENT_AFTER;
 use super::{Store, StoreError, Tx, execute, json_rows, rows};
 use crate::model::{ClipId, Period, Region};
 
@@ -181,7 +180,8 @@ impl Store {
     }
 
     /// Hands slots of the current minute over to whoever collects: rows without a worker, for all
-    /// live targets or those of these sounds. Gives the number of targets.
+    /// live targets or those of these sounds; also such as were skipped for the budget or a pause. Gives
+    /// the number of targets.
     pub async fn hand_over(&self, clips: Option<&[String]>, slot_at: i64) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         let handed = match clips {
@@ -191,17 +191,26 @@ impl Store {
                 SELECT id, $1, TRUE
                 FROM targets
                 WHERE removed_at IS NULL
-                ON CONFLICT (target_id, slot_at) DO NOTHING",
+                ON CONFLICT (target_id, slot_at) DO UPDATE SET
+                    outcome = NULL,
+                    reason = NULL,
+                    settled_at = NULL,
+                    worker_id = NULL
+                WHERE fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')",
                 slot_at
             )?,
             Some(clips) => execute!(
                 &mut tx,
                 "INSERT INTO fetches (target_id, slot_at, forced)
-                SELECT t.id, $2, TRUE
-                FROM json_each($1) AS r
-                JOIN targets AS t ON t.clip_id = r.value->>0
-                WHERE t.removed_at IS NULL
-                ON CONFLICT (target_id, slot_at) DO NOTHING",
+                SELECT id, $2, TRUE
+                FROM targets
+                WHERE removed_at IS NULL AND clip_id IN (SELECT r.value->>0 FROM json_each($1) AS r)
+                ON CONFLICT (target_id, slot_at) DO UPDATE SET
+                    outcome = NULL,
+                    reason = NULL,
+                    settled_at = NULL,
+                    worker_id = NULL
+                WHERE fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')",
                 json_rows(&clips.iter().map(|clip| (clip,)).collect::<Vec<_>>())?,
                 slot_at
             )?,
@@ -210,8 +219,9 @@ impl Store {
         Ok(handed)
     }
 
-    /// Whether fetches were handed over, or left by a worker that is gone.
-    pub async fn has_open_fetches(&self, now: i64) -> Result<bool, StoreError> {
+    /// Whether fetches were handed over, or left by a worker whose last sign of life is older than
+    /// `silent_before`.
+    pub async fn has_open_fetches(&self, silent_before: i64) -> Result<bool, StoreError> {
         let mut tx = self.read().await?;
         let rows = rows!(
             &mut tx,
@@ -223,7 +233,7 @@ impl Store {
                     OR f.worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $1)
                 )
             LIMIT 1",
-            now - SILENT_AFTER
+            silent_before
         )?;
         Ok(!rows.is_empty())
     }

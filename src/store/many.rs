@@ -137,7 +137,7 @@ impl<'a, T> Many<'a, T> {
         let sizes = || {
             SIZES
                 .into_iter()
-                .filter(|size| size * self.columns.len() <= PARAMETERS)
+                .filter(|size| size * (1 + self.columns.len()) <= PARAMETERS)
         };
         let largest = sizes().max().unwrap_or(1);
         (0..self.items.len()).step_by(largest).map(move |first| {

@@ -304,6 +304,7 @@ async fn update_attempts(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreErro
     Ok(())
 }
 
+/// A snapshot may have been seen again later than by this answer.
 async fn confirm_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
     let confirmed: Vec<(i64, i64)> = plan
         .iter()
@@ -316,7 +317,9 @@ async fn confirm_snapshots(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreEr
             tx,
             "WITH r AS ({rows})
             UPDATE snapshots
-            SET confirmations = confirmations + 1, last_fetched_at = r.at
+            SET
+                confirmations = confirmations + 1,
+                last_fetched_at = CASE WHEN last_fetched_at < r.at THEN r.at ELSE last_fetched_at END
             FROM r
             WHERE snapshots.id = r.id",
         )

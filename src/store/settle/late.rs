@@ -1,7 +1,7 @@
 //! What is settled outside of a batch, and asked after it: answers that had to wait, fetches that are
 //! given up, slots without data.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::model::{Claim, Reason};
 use crate::store::{Store, StoreError, execute, json_rows, rows};
@@ -47,29 +47,40 @@ impl Store {
         })
     }
 
-    /// How many slots in a row have been without data, of each of these targets that has any.
-    pub async fn slots_without_data(&self, targets: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
+    /// Those of these targets whose newest asked slots have been without data, exactly so many of them
+    /// since there was anything else.
+    pub async fn without_data_for(&self, targets: &[i64], slots: i64) -> Result<HashSet<i64>, StoreError> {
         let mut tx = self.read().await?;
+        // As many of a target's newest slots are read as it takes, and no more: there may be thousands.
         let rows = rows!(
             &mut tx,
-            "SELECT f.target_id, count(*) AS slots
-            FROM fetches AS f
-            WHERE f.target_id IN (SELECT CAST(r.value->>0 AS BIGINT) FROM json_each($1) AS r)
-                AND f.outcome = 'no_data'
-                AND f.slot_at > coalesce(
-                    (
-                        SELECT max(g.slot_at)
-                        FROM fetches AS g
-                        WHERE g.target_id = f.target_id AND g.outcome IN ('stored', 'confirmed')
-                    ),
-                    0
+            "SELECT t.id
+            FROM targets AS t
+            WHERE t.id IN (SELECT CAST(r.value->>0 AS BIGINT) FROM json_each($1) AS r)
+                AND (
+                    SELECT sum(CASE WHEN newest.outcome = 'no_data' THEN 1 ELSE 0 END) = $2
+                    FROM (
+                        SELECT f.outcome
+                        FROM fetches AS f
+                        WHERE f.target_id = t.id AND f.outcome <> 'skipped'
+                        ORDER BY f.slot_at DESC
+                        LIMIT $2
+                    ) AS newest
                 )
-            GROUP BY f.target_id",
-            json_rows(&targets.iter().map(|id| (id,)).collect::<Vec<_>>())?
+                AND NOT coalesce(
+                    (
+                        SELECT f.outcome = 'no_data'
+                        FROM fetches AS f
+                        WHERE f.target_id = t.id AND f.outcome <> 'skipped'
+                        ORDER BY f.slot_at DESC
+                        LIMIT 1 OFFSET $2
+                    ),
+                    FALSE
+                )",
+            json_rows(&targets.iter().map(|id| (id,)).collect::<Vec<_>>())?,
+            slots
         )?;
-        rows.iter()
-            .map(|row| Ok((row.get("target_id")?, row.get("slots")?)))
-            .collect()
+        rows.iter().map(|row| row.get("id")).collect()
     }
 
     /// Ends a fetch of this worker whose attempts are all settled and of which no further one may

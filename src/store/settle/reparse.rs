@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::rows::{Children, LONGEST_PATH, extra, insert_rows, insert_snapshots, step_seconds, with_facts};
-use super::{End, Plan, Settled, Settlement, update_attempts, update_fetches};
+pub use super::rows::counted_path;
+use super::rows::{Children, extra, insert_rows, insert_snapshots, step_seconds, with_facts};
+use super::{End, Plan, Settled, Settlement, confirm_snapshots, update_attempts, update_fetches};
 use crate::model::{Ask, Claim, Content, Outcome, SoundFacts, Window};
 use crate::store::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows};
 
@@ -300,11 +301,6 @@ impl Store {
     }
 }
 
-/// The path of an unknown field as it is counted.
-pub fn counted_path(path: &str) -> String {
-    path.chars().take(LONGEST_PATH).collect()
-}
-
 fn kept(row: &Row) -> Result<Kept, StoreError> {
     let attempt_id: i64 = row.get("attempt_id")?;
     let days: i64 = row.get("period_days")?;
@@ -468,7 +464,7 @@ async fn settle_again(tx: &mut Tx, round: Vec<&Settlement>) -> Result<Vec<Settle
         json_rows(&fetches)?
     )?;
     let stored = insert_snapshots(tx, &plan).await?;
-    confirm(tx, &plan).await?;
+    confirm_snapshots(tx, &plan).await?;
     insert_rows(tx, &plan, &stored).await?;
     update_attempts(tx, &plan).await?;
     update_fetches(tx, &plan, &stored).await?;
@@ -506,27 +502,4 @@ async fn snapshots_before(
     rows.iter()
         .map(|row| Ok((row.get("target_id")?, (row.get("id")?, row.get("content_hash")?))))
         .collect()
-}
-
-/// A snapshot may have been seen again later than by this answer.
-async fn confirm(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
-    let confirmed: Vec<(i64, i64)> = plan
-        .iter()
-        .filter_map(|p| p.confirms.map(|id| (id, p.settlement.at)))
-        .collect();
-    Many::of(&confirmed)
-        .int("id", |(id, _)| *id)
-        .int("at", |(_, at)| *at)
-        .execute(
-            tx,
-            "WITH r AS ({rows})
-            UPDATE snapshots
-            SET
-                confirmations = confirmations + 1,
-                last_fetched_at = CASE WHEN last_fetched_at < r.at THEN r.at ELSE last_fetched_at END
-            FROM r
-            WHERE snapshots.id = r.id",
-        )
-        .await?;
-    Ok(())
 }

@@ -8,7 +8,12 @@ use crate::store::{Many, StoreError, Tx};
 
 /// What is counted of the path of an unknown field: a key that Postgres refuses to index would undo
 /// the settlement.
-pub(super) const LONGEST_PATH: usize = 300;
+const LONGEST_PATH: usize = 300;
+
+/// The path of an unknown field as it is counted.
+pub fn counted_path(path: &str) -> String {
+    path.chars().take(LONGEST_PATH).collect()
+}
 
 /// A snapshot that is entered.
 struct NewSnapshot<'a> {
@@ -330,8 +335,7 @@ pub(super) async fn count_unknown_fields(tx: &mut Tx, batch: &[Settlement]) -> R
             continue;
         };
         for path in content.extra.keys() {
-            let path = path.chars().take(LONGEST_PATH).collect();
-            let entry = fields.entry(path).or_insert((0, settlement.at));
+            let entry = fields.entry(counted_path(path)).or_insert((0, settlement.at));
             *entry = (entry.0 + 1, settlement.at);
         }
     }
