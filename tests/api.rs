@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 const KEY: &str = "sk_live_0123456789abcdef";
 const RECORDED: &[u8] = include_bytes!("data/music_detail_US_7d.json");
 const RECORDED_GZ: &[u8] = include_bytes!("data/music_detail_US_7d.json.gz");
-const SPACES_GZ: &[u8] = include_bytes!("data/16_MiB_of_spaces.gz");
+const SPACES_GZ: &[u8] = include_bytes!("../src/simulator/16_MiB_of_spaces.gz");
 const NOW: i64 = 1_770_000_000; // Mon, 02 Feb 2026 02:40:00 GMT
 
 /// What a server does after what it has to say.

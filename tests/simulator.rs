@@ -1,15 +1,20 @@
 //! The simulated API answers as the real one was recorded, and as its page says.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
+#[allow(unused, reason = "every test file uses a part of it")]
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::Backend;
+use common::ledger::Ledger;
 use rstest::rstest;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use soundwatch::api::{Client, Received, Settings, Verdict};
 use soundwatch::clock::{Clock, DAY};
-use soundwatch::model::{Ask, AttemptState, Content, Reason, TrendPoint, Window};
+use soundwatch::model::{Ask, AttemptState, Content, Reason, RelatedItem, TrendPoint, Window};
 use soundwatch::simulator::{Counts, Faults, RequestLog, World, serve, window};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -50,7 +55,7 @@ impl Running {
             timeout: Duration::from_millis(800),
             max_in_flight: 8,
         };
-        Client::new(settings, Clock::System).unwrap()
+        Client::new(settings, Clock::manual(NOW)).unwrap()
     }
 
     async fn ask(&self, ask: &Ask) -> Received {
@@ -88,6 +93,19 @@ fn content(received: Received) -> Content {
         Verdict::Content(content) => *content,
         other => panic!("no content: {other:?}, {:?}", received.error),
     }
+}
+
+/// The content without the signatures of its links, which are new each time.
+fn unsigned(received: Received) -> Content {
+    let mut content = content(received);
+    let strip = |url: &mut Option<String>| *url = url.take().map(|u| u.split('?').next().unwrap().to_owned());
+    strip(&mut content.sound.cover_url);
+    strip(&mut content.sound.music_url);
+    content
+        .related
+        .iter_mut()
+        .for_each(|item| strip(&mut item.cover_url));
+    content
 }
 
 /// That `got` has the keys of `recorded` and, where both say something, the same types. `also`
@@ -224,18 +242,6 @@ async fn an_answer_is_the_same_all_day_but_for_its_id_and_signatures() {
         running.ask(&ask).await
     });
     assert_ne!(morning.request_id, evening.request_id);
-    let unsigned = |received| {
-        let mut content = content(received);
-        let strip =
-            |url: &mut Option<String>| *url = url.take().map(|u| u.split('?').next().unwrap().to_owned());
-        strip(&mut content.sound.cover_url);
-        strip(&mut content.sound.music_url);
-        content
-            .related
-            .iter_mut()
-            .for_each(|item| strip(&mut item.cover_url));
-        content
-    };
     let evening = unsigned(evening);
     assert_eq!(unsigned(morning), evening);
     clock.set(NOW + DAY);
@@ -257,6 +263,7 @@ async fn requests_are_counted() {
 
 #[rstest]
 #[case("429", Verdict::Retry { reason: Reason::RateLimited, after: Some(Duration::from_secs(1)) })]
+#[case("429_date", Verdict::Retry { reason: Reason::RateLimited, after: Some(Duration::from_secs(2)) })]
 #[case("503", Verdict::Retry { reason: Reason::ServerError, after: None })]
 #[case("404", Verdict::Failed(Reason::NotFound))]
 #[case("code402", Verdict::Refused(Reason::OutOfCredits))]
@@ -270,6 +277,11 @@ async fn requests_are_counted() {
 #[case("wrong_region", Verdict::Rejected(Reason::WrongRegion))]
 #[case("no_code", Verdict::Rejected(Reason::NoCode))]
 #[case("too_large", Verdict::Rejected(Reason::TooLarge))]
+#[case("endless", Verdict::Rejected(Reason::TooLarge))]
+#[case("gzip_bomb", Verdict::Rejected(Reason::TooLarge))]
+#[case("nan", Verdict::Rejected(Reason::NotJson))]
+#[case("deep", Verdict::Rejected(Reason::NotJson))]
+#[case("two_values", Verdict::Rejected(Reason::WrongShape))]
 #[case("redirect", Verdict::Failed(Reason::Redirect))]
 #[tokio::test]
 async fn every_fault_is_what_it_is_called(#[case] fault: &str, #[case] verdict: Verdict) {
@@ -279,6 +291,152 @@ async fn every_fault_is_what_it_is_called(#[case] fault: &str, #[case] verdict: 
     content(running.ask(&ask).await);
     assert_eq!(running.ask(&ask).await.verdict, verdict);
     content(running.ask(&ask).await);
+}
+
+#[rstest]
+#[case("nan", "the body is not JSON: expected value at line 1 column ")]
+#[case("deep", "the body is not JSON: recursion limit exceeded at line 1 column ")]
+#[case("two_values", "data.sound.trend: 1769385600 stands twice, with two values")]
+#[case("wrong_shape", "data.sound.trend[0].value: expected a number, got a string")]
+#[case("endless", "the body is over 4 MiB")]
+#[case("gzip_bomb", "the body is over 4 MiB")]
+#[tokio::test]
+async fn a_rejected_answer_says_where_it_is_wrong(#[case] fault: &str, #[case] error: &str) {
+    let faults = format!("{fault}:1").parse().unwrap();
+    let running = start(world(&Clock::manual(NOW)).with_faults(faults)).await;
+    let told = running.ask(&sample(0, Window::Days7)).await.error.unwrap();
+    assert!(told.starts_with(error), "{told}");
+}
+
+/// How the content of a spoiled answer differs from that of the good one.
+#[rstest]
+#[case("double_times", |_: &mut Content| {})]
+#[case("unsorted", |_: &mut Content| {})]
+#[case("not_midnight", |good: &mut Content| good.trend.iter_mut().for_each(|point| point.time += 22_620))]
+#[case("out_of_range", |good: &mut Content| (good.trend[0].value, good.trend[1].value) = (-0.25, 3.5))]
+#[case("weekly", |good: &mut Content| {
+    let newest = good.trend[6].time;
+    (0..7).for_each(|i| good.trend[i].time = newest - 7 * DAY * (6 - i64::try_from(i).unwrap()));
+})]
+#[case("many_points", |good: &mut Content| {
+    let newest = good.trend[6];
+    good.trend = (0..5_000_i32)
+        .map(|n| TrendPoint {
+            time: newest.time - i64::from(4_999 - n) * DAY,
+            value: if n == 4_999 { newest.value } else { f64::from((4_999 - n) % 101) / 100.0 },
+        })
+        .collect();
+})]
+#[case("huge_numbers", |good: &mut Content| {
+    good.countries[0].score = Some(36_893_488_147_419_103_232.0);
+    let item_id = "123456789012345678901234567890".to_owned();
+    good.related = vec![RelatedItem { item_id, cover_url: None }];
+})]
+#[case("double_keys", |good: &mut Content| good.sound.title = Some("the last".to_owned()))]
+#[case("odd_texts", |good: &mut Content| {
+    let title = "\u{fffd}\u{7}\u{fffd} \u{202e}שלום العربية 👩\u{200d}👧 e\u{301}\u{323}";
+    good.sound.title = Some(title.to_owned());
+})]
+#[tokio::test]
+async fn an_odd_answer_is_read_exactly(#[case] fault: &str, #[case] change: fn(&mut Content)) {
+    let faults = format!("@2={fault}").parse().unwrap();
+    let running = start(world(&Clock::manual(NOW)).with_faults(faults)).await;
+    let ask = sample(0, Window::Days7);
+    let mut expected = unsigned(running.ask(&ask).await);
+    assert_eq!(expected.trend.len(), 7);
+    change(&mut expected);
+    assert_eq!(unsigned(running.ask(&ask).await), expected);
+}
+
+#[tokio::test]
+async fn the_answer_of_a_sound_without_a_trend_is_spoiled_too() {
+    let faults = "@2=two_values,@3=weekly".parse().unwrap();
+    let running = start(world(&Clock::manual(NOW)).with_faults(faults)).await;
+    let unborn = Ask {
+        clip_id: "7999999999999999999".parse().unwrap(),
+        ..sample(0, Window::Days7)
+    };
+    assert_eq!(running.ask(&unborn).await.verdict, Verdict::NoData);
+    let spoiled = running.ask(&unborn).await.verdict;
+    assert_eq!(spoiled, Verdict::Rejected(Reason::WrongShape));
+    assert_eq!(content(running.ask(&unborn).await).trend.len(), 7);
+}
+
+/// Every answer that is not asked for again, one for each target.
+#[rstest]
+#[tokio::test]
+async fn whatever_comes_is_settled_and_the_database_holds_together(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    const STORED: [&str; 12] = [
+        "double_times",
+        "unsorted",
+        "not_midnight",
+        "out_of_range",
+        "weekly",
+        "many_points",
+        "huge_numbers",
+        "double_keys",
+        "odd_texts",
+        "drift",
+        "restated",
+        "429_date",
+    ];
+    const REJECTED: [&str; 11] = [
+        "not_json",
+        "nan",
+        "deep",
+        "no_code",
+        "wrong_shape",
+        "two_values",
+        "wrong_clip",
+        "wrong_region",
+        "too_large",
+        "endless",
+        "gzip_bomb",
+    ];
+    let faults: Vec<_> = (1..)
+        .zip(REJECTED.iter().chain(&STORED))
+        .map(|(n, word)| format!("@{n}={word}"))
+        .collect();
+    let mut ledger = Ledger::steady(backend, faults.len()).await;
+    let world = World::new(1, SecretString::from(KEY), ledger.clock.clone());
+    let running = start(world.with_faults(faults.join(",").parse().unwrap())).await;
+    ledger.set("api", "base_url", format!("\"{}\"", running.url));
+    ledger.set("api", "max_in_flight", 1);
+    ledger.use_key(KEY);
+    ledger.pass().await;
+    let expected = [
+        "rejected no_code 1",
+        "rejected not_json 3",
+        "rejected too_large 3",
+        "rejected wrong_clip 1",
+        "rejected wrong_region 1",
+        "rejected wrong_shape 2",
+        "stored - 12",
+    ];
+    assert_eq!(ledger.outcomes().await, expected);
+    let untold = "SELECT count(*) FROM attempts WHERE error IS NULL AND (api_code IS NULL OR api_code <> 0)";
+    assert_eq!(ledger.value(untold).await, "0");
+    for (rows, found) in [
+        (
+            "related_items WHERE item_id = '123456789012345678901234567890'",
+            "1",
+        ),
+        ("country_scores WHERE score = 36893488147419103232.0", "1"),
+        ("snapshots WHERE step_seconds = 604800", "1"),
+        (
+            "sounds WHERE title LIKE '\u{fffd}\u{7}\u{fffd} \u{202e}%e\u{301}\u{323}'",
+            "1",
+        ),
+        ("trend_points WHERE value IN (-0.25, 3.5)", "2"),
+        ("trend_points WHERE time % 86400 = 22620", "7"),
+        ("trend_points", "5077"),
+    ] {
+        let count = ledger.value(&format!("SELECT count(*) FROM {rows}")).await;
+        assert_eq!(count, found, "{rows}");
+    }
+    ledger.end().await;
 }
 
 #[tokio::test]

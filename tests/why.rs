@@ -215,3 +215,13 @@ fn a_target_that_waits_says_for_what() {
         "{why}"
     );
 }
+
+#[test]
+fn a_title_turns_no_text_around() {
+    let simulator = simulator("--faults odd_texts:1");
+    let place = Place::asking(&simulator, WATCHLIST);
+    place.run("collect").expect_code(0);
+    let told = place.run("why 6703723351497508865").expect_code(0).stdout;
+    assert!(told.contains("\u{fffd} \u{fffd}שלום"), "{told}");
+    assert!(!told.contains('\u{202e}'), "{told}");
+}

@@ -54,7 +54,17 @@ impl Output {
 
 /// Prints a line on stdout; without colour where that is no terminal.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
-    writeln!(anstream::stdout(), "{text}").map_err(Failure::output)
+    writeln!(anstream::stdout(), "{}", as_shown(text)).map_err(Failure::output)
+}
+
+/// The text without what would command a terminal or turn the direction of what follows: titles and
+/// messages are the API's.
+fn as_shown(text: &str) -> String {
+    let commands = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(commands, "\u{fffd}")
 }
 
 /// Prints a line on stderr, beside the result.
@@ -117,5 +127,18 @@ impl Told {
             message: problem.message.clone(),
             help: problem.help.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_the_api_cannot_command_the_terminal() {
+        let title = "a\u{7}b\u{1b}[2Jc\u{9b}d\u{202e}e\u{2066}f\r\n\tשלום 👩\u{200d}👧 e\u{301}";
+        let harmless =
+            "a\u{fffd}b\u{fffd}[2Jc\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}\n\tשלום 👩\u{200d}👧 e\u{301}";
+        assert_eq!(as_shown(title), harmless);
     }
 }

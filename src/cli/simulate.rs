@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::exit::{Exit, Failure};
 use super::output::{Output, note};
 use crate::service::signals::Signals;
-use crate::simulator::{Faults, RequestLog, World, serve};
+use crate::simulator::{Faults, RequestLog, World, faults_explained, serve};
 
 /// The key that the simulator asks for when nobody names another.
 pub(super) const KEY: &str = "sk_live_simulated";
@@ -35,11 +35,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "TIME[..TIME]", value_parser = latency)]
     latency: Option<Latency>,
     /// Which requests go wrong: 429:0.05,cut:0.01 by chance, @3=500 the third
-    ///
-    /// Faults are HTTP statuses (429), codes in the body (code402), cut, slow, timeout, no_data,
-    /// not_json, wrong_shape, wrong_clip, wrong_region, no_code, too_large, redirect, drift and
-    /// restated. A 429 comes with Retry-After: 1.
-    #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true, long_help = faults_help())]
     faults: Faults,
     /// How many credits its key has, 2 a request; when they are spent it answers 402
     #[arg(long, value_name = "N")]
@@ -47,6 +43,11 @@ pub(super) struct Options {
     /// A file that gets a line of JSON for each request: what was asked, what came of it
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+}
+
+fn faults_help() -> String {
+    let faults = faults_explained();
+    format!("Which requests go wrong: 429:0.05,cut:0.01 by chance, @3=500 the third\n\nFaults:\n{faults}")
 }
 
 /// The shortest and the longest time that an answer takes.

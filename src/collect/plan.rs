@@ -16,6 +16,8 @@ impl Collector {
         let schedules = groups.iter().map(|g| (g.schedule.as_str(), g.time_zone.as_str()));
         let newest = newest_slots(schedules, now);
         let catch_up_from = self.limits.catch_up_from(now);
+        // Locked for this line only, not while the database is waited for.
+        let silent_before = self.signs_of_life().silent_before(now);
         let freed = self
             .store
             .take_over(
@@ -23,7 +25,7 @@ impl Collector {
                 &newest,
                 self.limits.attempts,
                 catch_up_from,
-                self.signs_of_life().silent_before(now),
+                silent_before,
                 now,
             )
             .await?;

@@ -1,11 +1,13 @@
 //! The API, pretended: to rehearse a configuration for no credits, for the demo and for tests.
 //!
 //! [`world::Truth`] knows how popular every sound is, [`window()`] shows it as the API would,
-//! `answer` puts it into the recorded JSON, `faults` spoils it, [`serve`] sends it.
+//! `answer` puts it into the recorded JSON, `spoil` gives it a fault, [`serve`] sends it.
 
 mod answer;
 mod counts;
 mod dice;
+mod edit;
+mod fault;
 mod faults;
 mod log;
 mod server;
@@ -26,7 +28,8 @@ use crate::clock::{Clock, DAY};
 use crate::model::{ClipId, Region};
 
 pub use counts::Counts;
-pub use faults::{Fault, Faults};
+pub use fault::explained as faults_explained;
+pub use faults::Faults;
 pub use log::RequestLog;
 pub use server::{router, serve};
 pub use window::window;

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use super::answer::{Moment, extend};
 use super::dice::{between, hash};
-use super::faults::Fault;
+use super::fault::Fault;
 use super::spoil::spoiled;
 use super::{PRICE, World};
 use crate::model::{Ask, ClipId, Region, Window};

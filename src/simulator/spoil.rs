@@ -1,57 +1,83 @@
 //! Answers with a fault.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, LOCATION, RETRY_AFTER};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::answer::{Moment, extend};
+use super::answer::Moment;
 use super::dice::hash;
-use super::faults::Fault;
+use super::edit::{self, set};
+use super::fault::Fault;
 use super::server::refused;
 use crate::api::BODY_LIMIT;
 
 const SLOW: Duration = Duration::from_secs(3);
 
+/// More than the client reads.
+const SPACES_GZ: &[u8] = include_bytes!("16_MiB_of_spaces.gz");
+
 /// The answer, with this fault.
 pub(super) async fn spoiled(moment: &Moment<'_>, mut answer: Value, fault: Fault) -> Response {
+    edit::fill_trend(&mut answer, moment.now);
     match fault {
-        Fault::Status(status) => return error_status(moment, status),
-        Fault::Code(code) => answer = moment.envelope(code, "simulated", &Value::Null),
-        Fault::Cut => return cut(&answer.to_string()),
-        Fault::Slow => tokio::time::sleep(SLOW).await,
-        Fault::Timeout => std::future::pending().await,
-        Fault::NoData => answer = no_data(moment),
-        Fault::NotJson => return Html("<html><body>Bad gateway</body></html>").into_response(),
-        Fault::TooLarge => return (" ".repeat(BODY_LIMIT) + &answer.to_string()).into_response(),
+        Fault::Status(status) => return error_status(moment, status, 1.into()),
+        Fault::RetryDate => return error_status(moment, 429, in_two_seconds(moment.now)),
         Fault::Redirect => {
             return (StatusCode::FOUND, [(LOCATION, "https://elsewhere.invalid/")]).into_response();
+        }
+        Fault::Slow => tokio::time::sleep(SLOW).await,
+        Fault::Timeout => std::future::pending().await,
+        Fault::Cut => return cut(&answer.to_string()),
+        Fault::TooLarge => return (" ".repeat(BODY_LIMIT) + &answer.to_string()).into_response(),
+        Fault::Endless => return endless(),
+        Fault::GzipBomb => return ([(CONTENT_ENCODING, "gzip")], SPACES_GZ).into_response(),
+        Fault::NotJson => return Html("<html><body>Bad gateway</body></html>").into_response(),
+        Fault::Nan => return json_text(edit::nan(answer)),
+        Fault::Deep => return json_text(edit::deep(answer)),
+        Fault::DoubleKeys => return json_text(edit::double_keys(answer)),
+        Fault::OddTexts => return json_text(edit::odd_texts(answer)),
+        Fault::Code(code) => answer = moment.envelope(code, "simulated", &Value::Null),
+        Fault::NoData => answer = no_data(moment),
+        Fault::NoCode => {
+            answer.as_object_mut().and_then(|answer| answer.remove("code"));
         }
         Fault::WrongShape => set(&mut answer, "/data/sound/trend/0/value", json!("0.5")),
         Fault::WrongClip => set(&mut answer, "/data/sound/clip_id", json!("6700000000000000000")),
         Fault::WrongRegion => set(&mut answer, "/data/sound/country_code", json!("ZZ")),
-        Fault::NoCode => {
-            answer.as_object_mut().and_then(|answer| answer.remove("code"));
-        }
-        Fault::Drift => drift(&mut answer),
-        Fault::Restated => restate(&mut answer),
+        Fault::HugeNumbers => edit::huge_numbers(&mut answer),
+        Fault::Drift => edit::drift(&mut answer),
+        Fault::TwoValues => edit::trend(&mut answer, edit::two_values),
+        Fault::DoubleTimes => edit::trend(&mut answer, |trend| trend.extend_from_within(..)),
+        Fault::Unsorted => edit::trend(&mut answer, |trend| trend.reverse()),
+        Fault::NotMidnight => edit::trend(&mut answer, |trend| edit::not_midnight(trend)),
+        Fault::OutOfRange => edit::trend(&mut answer, |trend| edit::out_of_range(trend)),
+        Fault::Weekly => edit::trend(&mut answer, |trend| edit::weekly(trend)),
+        Fault::ManyPoints => edit::trend(&mut answer, edit::many_points),
+        Fault::Restated => edit::trend(&mut answer, |trend| edit::restate(trend)),
     }
     Json(answer).into_response()
 }
 
-fn error_status(moment: &Moment<'_>, status: u16) -> Response {
+fn error_status(moment: &Moment<'_>, status: u16, retry_after: HeaderValue) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = refused(moment, &(status, "simulated".to_owned()));
     if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, 1.into());
+        response.headers_mut().insert(RETRY_AFTER, retry_after);
     }
     response
+}
+
+/// A date as headers have it. `now` is in unix seconds.
+fn in_two_seconds(now: i64) -> HeaderValue {
+    let then = UNIX_EPOCH + Duration::from_secs(now.unsigned_abs() + 2);
+    HeaderValue::from_str(&httpdate::fmt_http_date(then)).unwrap_or(HeaderValue::from_static("soon"))
 }
 
 /// The ways in which successes without data were seen.
@@ -63,37 +89,14 @@ fn no_data(moment: &Moment<'_>) -> Value {
     }
 }
 
-fn drift(answer: &mut Value) {
-    set(answer, "/data/sound/duration", json!("60"));
-    set(answer, "/data/sound/longevity", json!(3));
-    if let Some(sound) = answer.pointer_mut("/data/sound") {
-        extend(sound, json!({"mood": {"label": "calm", "score": 71}}));
-    }
+fn json_text(text: String) -> Response {
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// The first day that is not the peak gets another value.
-fn restate(answer: &mut Value) {
-    let trend = answer
-        .pointer_mut("/data/sound/trend")
-        .and_then(Value::as_array_mut);
-    let values = trend
-        .into_iter()
-        .flatten()
-        .filter_map(|point| point.get_mut("value"));
-    for value in values {
-        let hundredths = value.as_f64().unwrap_or_default() * 100.0;
-        if hundredths < 99.5 {
-            let other = (hundredths.round() + 7.0) % 99.0;
-            *value = json!(other / 100.0);
-            return;
-        }
-    }
-}
-
-fn set(answer: &mut Value, pointer: &str, to: Value) {
-    if let Some(value) = answer.pointer_mut(pointer) {
-        *value = to;
-    }
+/// Spaces, as long as somebody takes them.
+fn endless() -> Response {
+    let spaces = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(&[b' '; 64 << 10])));
+    Response::new(Body::from_stream(spaces))
 }
 
 /// Half of the body, although the header promises all of it.

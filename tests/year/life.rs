@@ -24,7 +24,7 @@ const BEGINNING: i64 = 1_767_225_600;
 /// Between the looks of a day, hours.
 const LOOKS: [i64; 4] = [3, 9, 15, 21];
 
-/// Every fault that the simulator knows: together one request in twenty.
+/// The faults that are likely: together one request in twenty.
 const FAULTS: &str = "429:0.004,500:0.006,503:0.003,400:0.001,404:0.002,401:0.0001,402:0.0001,403:0.0001,\
     code400:0.001,code401:0.0001,code402:0.0001,code403:0.0001,code404:0.001,code429:0.0005,code500:0.002,\
     code7:0.001,cut:0.006,slow:0.0001,timeout:0.0001,no_data:0.004,not_json:0.003,wrong_shape:0.003,\
