@@ -165,7 +165,10 @@ fn every_slot_has_one_row(fetches: &BTreeMap<i64, Fetch>, truth: &Truth<'_>) {
     let invented: Vec<_> = kept.keys().filter(|slot| !expected.contains_key(slot)).collect();
     assert!(
         lost.is_empty() && invented.is_empty(),
-        "slots lost: {lost:?}; invented: {invented:?}"
+        "slots lost: {lost:?}; invented: {invented:?}; watched: {:?}",
+        lost.iter()
+            .map(|(target, ..)| &truth.watched.watches[target])
+            .collect::<Vec<_>>()
     );
     assert_eq!(kept, expected);
 }

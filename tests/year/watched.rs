@@ -100,8 +100,18 @@ impl Watched {
         self.begin(target, times, from, now);
     }
 
-    /// Another schedule: counts from now on.
+    /// Another schedule: counts from now on. In the edit that has just added the target nobody has
+    /// seen the first one.
     pub fn change(&mut self, target: usize, times: Times, now: i64) {
+        if let Some(watch) = self.unseen(target, now) {
+            watch.from = if watch.from > now {
+                now + 1
+            } else {
+                times.newest(now)
+            };
+            watch.times = times;
+            return;
+        }
         self.end(target, now);
         self.begin(target, times, now + 1, now);
     }
@@ -116,7 +126,17 @@ impl Watched {
         self.watches.entry(target).or_default().push(watch);
     }
 
+    /// What this very edit has begun.
+    fn unseen(&mut self, target: usize, now: i64) -> Option<&mut Watch> {
+        let last = self.watches.get_mut(&target)?.last_mut()?;
+        (last.since == now).then_some(last)
+    }
+
     pub fn end(&mut self, target: usize, now: i64) {
+        if self.unseen(target, now).is_some() {
+            self.watches.get_mut(&target).unwrap().pop();
+            return;
+        }
         self.watches.get_mut(&target).unwrap().last_mut().unwrap().until = now;
     }
 
