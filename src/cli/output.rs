@@ -83,11 +83,6 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A text that others wrote, for a terminal: without what would move its cursor or colour it.
-pub(super) fn plain(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
-}
-
 /// A line below the headings and nothing else, so that a table of many rows stays short.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 

@@ -1,6 +1,6 @@
 //! The history of a sound as people read it.
 
-use super::super::output::{plain, table};
+use super::super::output::table;
 use super::{TargetWhy, Why, words};
 use crate::clock::rfc3339;
 use crate::store::why::{AttemptHistory, Gap, SlotHistory};
@@ -9,7 +9,7 @@ pub(super) fn of(why: &Why) -> String {
     let title = why
         .title
         .as_ref()
-        .map_or_else(String::new, |title| format!("  {}", plain(title)));
+        .map_or_else(String::new, |title| format!("  {title}"));
     let mut parts = vec![format!("{}{title}", why.clip_id)];
     parts.extend(why.targets.iter().map(target));
     parts.push(gaps(&why.gaps));
@@ -85,7 +85,7 @@ fn of_attempt(attempt: &AttemptHistory) -> String {
 /// What the answer, or the lack of one, said.
 fn went_wrong(attempt: &AttemptHistory) -> Option<String> {
     let message = attempt.message.clone().filter(|_| attempt.api_code != Some(0));
-    attempt.error.clone().or(message).map(|text| plain(&text))
+    attempt.error.clone().or(message)
 }
 
 fn gaps(gaps: &[Gap]) -> String {
