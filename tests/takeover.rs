@@ -190,6 +190,40 @@ async fn a_worker_takes_over_what_its_own_last_pass_left_behind(
     ledger.end().await;
 }
 
+/// Another transaction waits for a row of the claim, and the claim for one of its: Postgres undoes the
+/// one that has waited longer.
+#[rstest]
+#[tokio::test]
+async fn a_claim_that_a_conflict_has_undone_is_made_again() {
+    let ledger = Ledger::steady(Backend::Postgres, 1).await;
+    let session = ledger.session().await;
+    let (mut other, mut watching) = (ledger.database.connect().await, ledger.database.connect().await);
+    let (slot, day) = (ledger.clock.now() - 45 * MINUTE, ledger.clock.now() / DAY);
+    let today = format!("INSERT INTO credit_days (day, credits) VALUES ({day}, 0)");
+    other.execute(&today).await.unwrap();
+    other.execute("BEGIN").await.unwrap();
+    let insert = format!("INSERT INTO fetches (target_id, slot_at) VALUES (1, {slot})");
+    other.execute(&insert).await.unwrap();
+    let crossing = async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while watching.column(waits).await != ["1"] {
+            tokio::task::yield_now().await;
+        }
+        other
+            .execute("UPDATE credit_days SET credits = credits")
+            .await
+            .unwrap();
+        other.execute("ROLLBACK").await.unwrap();
+    };
+    let (claims, ()) = tokio::join!(claim(&session), crossing);
+    assert_eq!(claims.len(), 1);
+    let undone = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    watching.execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+    assert_eq!(watching.column(undone).await, ["1"]);
+    session.close().await.unwrap();
+    ledger.end().await;
+}
+
 #[rstest]
 #[tokio::test]
 async fn workers_divide_the_rate_among_those_that_are_alive() {

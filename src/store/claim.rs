@@ -3,7 +3,7 @@
 
 use super::due::{Due, GroupSlot};
 use super::pauses::Pause;
-use super::{Many, Store, StoreError, Tx, budget, execute, json_rows, pauses};
+use super::{Many, Store, StoreError, Tx, budget, execute, json_rows, pauses, undisturbed};
 use crate::config::Budget;
 use crate::model::{Ask, Claim, Reason};
 
@@ -56,6 +56,16 @@ impl Store {
         probe: bool,
         now: i64,
     ) -> Result<Claimed, StoreError> {
+        undisturbed(async || self.claim_once(who, due, probe, now).await).await
+    }
+
+    async fn claim_once(
+        &self,
+        who: Claimer<'_>,
+        due: &[Due],
+        probe: bool,
+        now: i64,
+    ) -> Result<Claimed, StoreError> {
         let mut tx = self.begin().await?;
         let spent = budget::lock(&mut tx, now).await?;
         if let Some(pause) = pauses::pause_of(&mut tx, who.key_fingerprint).await?
@@ -96,6 +106,10 @@ impl Store {
 
     /// Reserves a further attempt for a fetch that is still ours.
     pub async fn claim_retry(&self, who: Claimer<'_>, claim: &Claim, now: i64) -> Result<Retry, StoreError> {
+        undisturbed(async || self.claim_retry_once(who, claim, now).await).await
+    }
+
+    async fn claim_retry_once(&self, who: Claimer<'_>, claim: &Claim, now: i64) -> Result<Retry, StoreError> {
         let mut tx = self.begin().await?;
         let spent = budget::lock(&mut tx, now).await?;
         if pauses::pause_of(&mut tx, who.key_fingerprint).await?.is_some() {
@@ -129,6 +143,16 @@ impl Store {
 
     /// Records slots that are not asked, with the reason. Rows that are somebody's, or settled, stay.
     pub async fn skip(&self, worker: &str, due: &[Due], reason: Reason, now: i64) -> Result<u64, StoreError> {
+        undisturbed(async || self.skip_once(worker, due, reason, now).await).await
+    }
+
+    async fn skip_once(
+        &self,
+        worker: &str,
+        due: &[Due],
+        reason: Reason,
+        now: i64,
+    ) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         let slots = in_order(due);
         let skipped = slot_rows(&slots)
@@ -160,6 +184,22 @@ impl Store {
     /// removed targets, tried often enough, or no longer the newest slot. A request that was under
     /// way may have been charged: its attempt is settled as `unknown`, its credits stay counted.
     pub async fn take_over(
+        &self,
+        worker: &str,
+        newest: &[GroupSlot],
+        attempts: i64,
+        catch_up_from: i64,
+        silent_before: i64,
+        now: i64,
+    ) -> Result<u64, StoreError> {
+        undisturbed(async || {
+            self.take_over_once(worker, newest, attempts, catch_up_from, silent_before, now)
+                .await
+        })
+        .await
+    }
+
+    async fn take_over_once(
         &self,
         worker: &str,
         newest: &[GroupSlot],

@@ -129,6 +129,19 @@ impl Store {
     }
 }
 
+/// Runs a transaction, and again when a conflict with another one has undone it.
+pub(crate) async fn undisturbed<T>(
+    transaction: impl AsyncFn() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut tries = 0;
+    loop {
+        match transaction().await {
+            Err(error) if error.is_conflict() && tries < 5 => tries += 1,
+            done => return done,
+        }
+    }
+}
+
 /// What kept a pool from its first connection: it tries a refused one again until its time is up,
 /// and then tells only that.
 async fn why_not(url: &str, error: sqlx::Error) -> sqlx::Error {

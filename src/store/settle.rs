@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Many, Store, StoreError, Tx, budget, json_rows, rows};
+use super::{Many, Store, StoreError, Tx, budget, json_rows, rows, undisturbed};
 use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
 pub use late::Waiting;
 use rows::{count_unknown_fields, insert_rows, insert_snapshots, upsert_sounds};
@@ -86,13 +86,7 @@ impl Store {
     /// Settles a batch in the order given. Each target may occur once in it. A conflict with another
     /// worker undoes all of it and is tried again.
     pub async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
-        let mut tries = 0;
-        loop {
-            match self.settle_once(batch).await {
-                Err(error) if error.is_conflict() && tries < 5 => tries += 1,
-                done => return done,
-            }
-        }
+        undisturbed(async || self.settle_once(batch).await).await
     }
 
     async fn settle_once(&self, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {

@@ -94,9 +94,12 @@ impl Watched {
             .filter(|watch| watch.until == OPEN)
     }
 
-    /// New, or back: due at once, for its newest past slot.
+    /// New, or back: due at once, for its newest past slot. What one edit takes out and puts back has
+    /// only got another schedule.
     pub fn add(&mut self, target: usize, times: Times, now: i64) {
-        let from = times.newest(now);
+        let watches = self.watches.get(&target);
+        let changed = watches.is_some_and(|watches| watches.last().is_some_and(|watch| watch.until == now));
+        let from = if changed { now + 1 } else { times.newest(now) };
         self.begin(target, times, from, now);
     }
 
