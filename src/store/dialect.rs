@@ -15,10 +15,6 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Payloads of about 1.5 KB waste less of a page of 8 KiB than of one of 4 KiB.
 const PAGE_SIZE: u32 = 8192;
 
-/// Pages in the write-ahead log before they go into the file (32 MiB): each time costs two waits for
-/// the disk and writes once more what later commits change again.
-const LOG_PAGES: &str = "4000";
-
 /// The writer's memory for pages, in KiB as SQLite wants it said.
 const CACHE: &str = "-8000";
 
@@ -49,12 +45,7 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(BUSY)
-        .connect_with(
-            options
-                .clone()
-                .pragma("wal_autocheckpoint", LOG_PAGES)
-                .pragma("cache_size", CACHE),
-        )
+        .connect_with(options.clone().pragma("cache_size", CACHE))
         .await
         .map_err(|e| StoreError::open(&name, e))?;
     let read = SqlitePoolOptions::new()
