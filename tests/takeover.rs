@@ -190,8 +190,8 @@ async fn a_worker_takes_over_what_its_own_last_pass_left_behind(
     ledger.end().await;
 }
 
-/// Another transaction waits for a row of the claim, and the claim for one of its: Postgres undoes the
-/// one that has waited longer.
+/// Another transaction waits for a row of the claim, and the claim for one of its. Postgres undoes the
+/// first one that looks: the other one is told to wait for long, so that it is the claim.
 #[rstest]
 #[tokio::test]
 async fn a_claim_that_a_conflict_has_undone_is_made_again() {
@@ -201,6 +201,7 @@ async fn a_claim_that_a_conflict_has_undone_is_made_again() {
     let (slot, day) = (ledger.clock.now() - 45 * MINUTE, ledger.clock.now() / DAY);
     let today = format!("INSERT INTO credit_days (day, credits) VALUES ({day}, 0)");
     other.execute(&today).await.unwrap();
+    other.execute("SET deadlock_timeout = '1min'").await.unwrap();
     other.execute("BEGIN").await.unwrap();
     let insert = format!("INSERT INTO fetches (target_id, slot_at) VALUES (1, {slot})");
     other.execute(&insert).await.unwrap();
