@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod exit;
 mod forecast;
+mod journal;
 mod logs;
 mod output;
 mod plan;

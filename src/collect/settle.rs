@@ -50,10 +50,12 @@ impl Collector {
                 continue;
             };
             tally.settled(outcome, 1);
+            let target = &settlement.claim.ask;
+            let slot = crate::clock::rfc3339(settlement.claim.slot_at);
             if let Some(reason) = reason {
                 tracing::warn!(
-                    target = %settlement.claim.ask,
-                    slot = crate::clock::rfc3339(settlement.claim.slot_at),
+                    %target,
+                    slot,
                     outcome = outcome.as_str(),
                     reason = reason.as_str(),
                     http_status = attempt.http_status,
@@ -61,7 +63,7 @@ impl Collector {
                     "fetch settled"
                 );
             } else {
-                tracing::debug!(target = %settlement.claim.ask, outcome = outcome.as_str(), "fetch settled");
+                tracing::debug!(%target, slot, outcome = outcome.as_str(), "fetch settled");
             }
         }
         Ok(())
@@ -95,6 +97,13 @@ impl Collector {
             .give_up(&self.worker.id, claim.fetch_id, reason, self.clock.now())
             .await?;
         tally.settled(Outcome::Failed, 1);
+        tracing::warn!(
+            target = %claim.ask,
+            slot = crate::clock::rfc3339(claim.slot_at),
+            outcome = Outcome::Failed.as_str(),
+            reason = reason.as_str(),
+            "fetch settled"
+        );
         Ok(())
     }
 }

@@ -329,6 +329,13 @@ pub fn log_filter() -> String {
     std::env::var("RUST_LOG").unwrap_or_default()
 }
 
+/// The device and inode of the journal's stream, when systemd has connected one; the caller compares
+/// them with what it writes to.
+#[allow(clippy::disallowed_methods, reason = "this module reads the environment")]
+pub fn journal_stream() -> Option<String> {
+    std::env::var("JOURNAL_STREAM").ok()
+}
+
 fn read_text(path: &Path) -> Result<String, Problem> {
     source::read_text(
         path,

@@ -4,6 +4,7 @@
 use tokio::signal::unix::Signal;
 
 use super::heartbeat::Heartbeat;
+use super::notify::{self, Standing};
 use super::session::{SIGN_OF_LIFE, read_watchlist};
 use super::signals::{Signals, reload};
 use super::watched::Watched;
@@ -49,6 +50,7 @@ pub async fn run(
         not_before: 0,
         last_sign: 0,
         last_tick: 0,
+        standing: Standing::default(),
     };
     signals.stopping(async |stop| daemon.live(stop, load).await).await
 }
@@ -77,6 +79,7 @@ struct Daemon {
     not_before: i64,
     last_sign: i64,
     last_tick: i64,
+    standing: Standing,
 }
 
 impl Daemon {
@@ -87,10 +90,15 @@ impl Daemon {
     ) -> Result<(), ServiceError> {
         let mut heartbeat = Heartbeat::start().await?;
         tracing::info!(database = self.session.collector.store.kind(), "ready");
+        notify::ready();
         loop {
             tokio::select! {
                 _ = heartbeat.beats.recv() => self.tick(&stop).await,
-                _ = self.hangup.recv() => self.reload(&load).await,
+                _ = self.hangup.recv() => {
+                    notify::reloading();
+                    self.reload(&load).await;
+                    notify::ready();
+                }
                 () = stop.wait() => break,
             }
         }
@@ -111,6 +119,7 @@ impl Daemon {
         self.last_tick = now;
         if let Err(error) = self.work(now, backwards, stop).await {
             tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
+            notify::status(&format!("trying again in {AFTER_ERROR} s: {error}"));
             self.look_at = 0;
             self.not_before = now + AFTER_ERROR;
         }
@@ -122,7 +131,7 @@ impl Daemon {
         }
         let collector = &self.session.collector;
         if backwards || now >= self.last_sign + SIGN_OF_LIFE {
-            collector.sign_of_life().await?;
+            self.session.sign_of_life().await?;
             self.last_sign = now;
         }
         if now < self.look_at && !backwards && !collector.has_open_fetches(now).await? {
@@ -141,8 +150,10 @@ impl Daemon {
                 .iter()
                 .map(|(outcome, n)| format!("{outcome} {n}"))
                 .collect();
+            let outcomes = outcomes.join(", ");
+            self.standing.passed(self.session.collector.clock.now(), &outcomes);
             tracing::info!(
-                outcomes = outcomes.join(", "),
+                outcomes,
                 requests = report.requests,
                 credits = report.credits,
                 "pass done"
@@ -162,8 +173,9 @@ impl Daemon {
             .await?
             .iter()
             .filter_map(|(expression, zone)| Schedule::parse(expression, zone).ok()?.next(now))
-            .min()
-            .unwrap_or(now + DAY);
+            .min();
+        notify::status(&self.standing.text(next_slot, report));
+        let next_slot = next_slot.unwrap_or(now + DAY);
         if report.more {
             return Ok(now);
         }

@@ -4,6 +4,7 @@
 mod daemon;
 mod heartbeat;
 mod lock;
+mod notify;
 mod reparse;
 mod session;
 pub mod signals;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::{Lock, ServiceError};
+use super::{Lock, ServiceError, notify};
 use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
@@ -102,8 +102,15 @@ impl Session {
     pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         tokio::select! {
             report = self.collector.pass(wanted, stop, observe) => report,
-            never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
+            never = signs_of_life(|| self.sign_of_life()) => match never {},
         }
+    }
+
+    /// Says that this worker is alive: to the others, and when the database has taken it to systemd.
+    pub(super) async fn sign_of_life(&self) -> Result<(), StoreError> {
+        self.collector.sign_of_life().await?;
+        notify::alive();
+        Ok(())
     }
 
     /// Takes over what can change while it runs: limits, pace, and the key with its client.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::ServiceError;
+use super::{ServiceError, notify};
 use crate::collect::Stop;
 
 /// The exit status of a process that was ended by a second Ctrl-C, as shells have it.
@@ -43,6 +43,7 @@ impl Signals {
     /// What was received by then and not settled is asked again; what was settled stays.
     pub async fn request(mut self, stop: &watch::Sender<bool>) -> std::convert::Infallible {
         self.next().await;
+        notify::stopping();
         tracing::info!("stopping: what is in flight ends, a second signal stops at once");
         // Without a receiver nobody is left who would have to stop.
         let _ = stop.send(true);
