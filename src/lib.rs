@@ -2,6 +2,7 @@
 //! order of the data's way; each depends only on what stands above it. See `ARCHITECTURE.md`.
 
 pub mod clock;
+pub mod owner;
 pub mod problem;
 
 pub mod source;

@@ -6,13 +6,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FallocateFlags, fallocate};
 use sha2::{Digest, Sha256};
+
+use crate::owner;
 
 /// The most that a record may have: an answer of the largest size with its facts, not compressed.
 pub const ROOM: usize = 4 * 1024 * 1024 + 256 * 1024;
@@ -62,10 +64,7 @@ pub enum Left {
 impl Spool {
     /// Opens the spool in a folder, which is made if need be and is nobody else's to read.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        owner::make_folder(folder, 0o700)?;
         Ok(Self {
             folder: folder.to_owned(),
             free: Mutex::default(),
@@ -140,6 +139,7 @@ impl Slot {
             .truncate(false)
             .mode(0o600)
             .open(&path)?;
+        owner::give_to_owner_of_folder(&path);
         match file.try_lock() {
             Ok(()) => Ok(Some(Self {
                 file,

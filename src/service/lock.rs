@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
+use crate::owner;
 use crate::store::workers::Worker;
 
 /// How often the lock is tried for before it counts as held ...
@@ -78,6 +79,7 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(broken)?;
+        owner::give_to_owner_of_folder(&path);
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ServiceError::Locked(read(&mut file))),

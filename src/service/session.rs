@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::collect::targets::{Changes, sync};
 use crate::collect::{Collector, Limits, Observe, PassError, Report, SignsOfLife, Stop, Wanted};
 use crate::config::{ApiKey, Config};
+use crate::owner;
 use crate::problem::{Problem, Problems};
 use crate::spool::Spool;
 use crate::store::workers::Worker;
@@ -203,7 +204,7 @@ fn make_parent(file: &Path) -> Result<(), ServiceError> {
     let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
         return Ok(());
     };
-    std::fs::create_dir_all(parent).map_err(|error| {
+    owner::make_folder(parent, 0o777).map_err(|error| {
         let problem = Problem::new(format!(
             "cannot make the folder {} of the database: {error}",
             parent.display()

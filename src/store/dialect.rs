@@ -1,6 +1,7 @@
 //! What differs between the two databases beyond the text of a statement.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{Missing, Store, StoreError};
+use crate::owner;
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);
@@ -34,6 +36,9 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
     if missing == Missing::Refuse && !file.exists() {
         return Err(StoreError::Missing(file.display().to_string()));
     }
+    if missing == Missing::Create {
+        make_for_owner(&file);
+    }
     let options = options
         .create_if_missing(missing == Missing::Create)
         .page_size(PAGE_SIZE)
@@ -54,6 +59,14 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
         .idle_timeout(Duration::from_secs(60))
         .connect_lazy_with(options.create_if_missing(false).pragma("query_only", "on"));
     Ok(Store::Sqlite { write, read })
+}
+
+/// Makes the file before SQLite does, which gives those beside it to the same owner. When this fails,
+/// SQLite tells why.
+fn make_for_owner(file: &Path) {
+    if File::create_new(file).is_ok() {
+        owner::give_to_owner_of_folder(file);
+    }
 }
 
 /// The file of a SQLite URL; `None` for Postgres.
