@@ -151,7 +151,8 @@ impl Daemon {
                 .map(|(outcome, n)| format!("{outcome} {n}"))
                 .collect();
             let outcomes = outcomes.join(", ");
-            self.standing.passed(self.session.collector.clock.now(), &outcomes);
+            self.standing
+                .passed(self.session.collector.clock.now(), &outcomes);
             tracing::info!(
                 outcomes,
                 requests = report.requests,
