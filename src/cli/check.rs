@@ -287,8 +287,9 @@ impl Summary {
                 or(&self.watchlist, "none; another worker owns it")
             ),
         ];
-        if let Some(changes) = self.changes.filter(|changes| !changes.is_empty()) {
+        if let Some(changes) = self.changes.as_ref().filter(|changes| !changes.is_empty()) {
             rows.push(format!("Its changes    {changes}"));
+            rows.push(format!("               {}", changes.names));
         }
         if let Some(forecast) = &self.forecast {
             rows.extend(

@@ -2,6 +2,7 @@
 //! whole, with everything that is wrong told at once. This is the only module that reads the
 //! environment.
 
+mod changes;
 mod key;
 mod reader;
 mod unknown;
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use changes::Change;
 pub use key::ApiKey;
 pub use values::DatabaseUrl;
 
