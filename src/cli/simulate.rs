@@ -60,22 +60,17 @@ struct Listening<'a> {
     base_url: String,
     key: &'a str,
     seed: u64,
+    /// The variables that point a command to it.
+    environment: serde_json::Map<String, serde_json::Value>,
 }
 
 pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let world = world(options)?;
     let listener = listen(options.listen).await?;
-    let listening = Listening {
-        base_url: base_url(&listener)?,
-        key: &options.key,
-        seed: options.seed,
-    };
-    if !options.listen.ip().is_loopback() {
-        note(&format!(
-            "Whoever reaches {} can ask it. A soundwatch on another machine refuses plain http.",
-            options.listen
-        ));
+    let listening = Listening::new(reachable(&listener)?, options);
+    if let Some(warning) = beyond_this_machine(options.listen) {
+        note(&warning);
     }
     output.result(&listening, Listening::text)?;
     note(
@@ -111,6 +106,40 @@ pub(super) fn base_url(listener: &TcpListener) -> Result<String, Failure> {
     Ok(format!("http://{address}"))
 }
 
+/// The address as a command on this machine asks it: whoever listens everywhere listens here too.
+fn reachable(listener: &TcpListener) -> Result<String, Failure> {
+    let url = base_url(listener)?;
+    let port = url.rsplit(':').next().unwrap_or_default();
+    let everywhere = |any: &str| url.starts_with(&format!("http://{any}:"));
+    Ok(if everywhere("0.0.0.0") {
+        format!("http://127.0.0.1:{port}")
+    } else if everywhere("[::]") {
+        format!("http://[::1]:{port}")
+    } else {
+        url
+    })
+}
+
+/// What to know about an address that others than this machine reach.
+fn beyond_this_machine(listen: SocketAddr) -> Option<String> {
+    let address = listen.ip();
+    let forward = format!(
+        "A soundwatch on another machine refuses plain http: forward its own port to here with\n\
+         ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, and let it ask http://127.0.0.1:{port}.",
+        port = listen.port()
+    );
+    if address.is_loopback() {
+        None
+    } else if address.is_unspecified() {
+        Some(format!("Whoever reaches this machine can ask it. {forward}"))
+    } else {
+        Some(format!(
+            "Whoever reaches {listen} can ask it, but no soundwatch does, not even here: it refuses plain http to\n\
+             other addresses than 127.0.0.1, ::1 and localhost. Listen on one of these. {forward}"
+        ))
+    }
+}
+
 fn world(options: &Options) -> Result<World, Failure> {
     let mut world = World::new(options.seed, options.key.as_str().into(), super::clock())
         .with_faults(options.faults.clone());
@@ -128,15 +157,33 @@ fn world(options: &Options) -> Result<World, Failure> {
     Ok(world)
 }
 
-impl Listening<'_> {
-    /// Settings as a shell takes them. A key file would go before the variable, and what is
-    /// pretended must not end up in the database of what was paid for.
+impl<'a> Listening<'a> {
+    /// A key file would go before the variable, and what is pretended must not end up in the database
+    /// of what was paid for.
+    fn new(base_url: String, options: &'a Options) -> Self {
+        let environment = [
+            ("SOUNDWATCH__API__BASE_URL", base_url.as_str()),
+            ("SOUNDWATCH__API__KEY_FILE", ""),
+            ("SOUNDWATCH__API__KEY", options.key.as_str()),
+            ("SOUNDWATCH__DATABASE__URL", "sqlite:rehearsal.db"),
+        ];
+        Self {
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .into_iter()
+                .collect(),
+            base_url,
+            key: &options.key,
+            seed: options.seed,
+        }
+    }
+
+    /// The variables as a shell takes them.
     fn text(&self) -> String {
-        format!(
-            "SOUNDWATCH__API__BASE_URL={} SOUNDWATCH__API__KEY_FILE= SOUNDWATCH__API__KEY={} \
-             SOUNDWATCH__DATABASE__URL=sqlite:rehearsal.db",
-            self.base_url, self.key
-        )
+        let variables = self.environment.iter();
+        let variables =
+            variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()));
+        variables.collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -70,7 +70,10 @@ impl Names {
             added: Named::of(diff.added.len(), diff.added.iter().copied()),
             removed: Named::of(diff.removed.len(), removed.map(|target| &target.spec)),
             changed: Named::of(diff.changed.len(), diff.changed.iter().map(|change| change.spec)),
-            returned: Named::of(diff.returned.len(), diff.returned.iter().map(|change| change.spec)),
+            returned: Named::of(
+                diff.returned.len(),
+                diff.returned.iter().map(|change| change.spec),
+            ),
         }
     }
 }
@@ -272,6 +275,9 @@ mod tests {
         let wanted: Vec<TargetSpec> = (1..=9).map(|clip| spec(clip, "@daily")).collect();
         let names = Changes::new(&[], &wanted, BUDGET, 0).names.to_string();
         assert!(names.ends_with("0000000000000000005 US 7 and 4 more"), "{names}");
-        assert_eq!(Changes::new(&[], &[], BUDGET, 0).names.to_string(), "nothing changes");
+        assert_eq!(
+            Changes::new(&[], &[], BUDGET, 0).names.to_string(),
+            "nothing changes"
+        );
     }
 }

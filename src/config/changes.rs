@@ -67,14 +67,22 @@ impl Config {
             ("api.timeout", format_duration(api.timeout).to_string()),
             ("api.attempts", api.attempts.to_string()),
             ("api.pause", format_duration(api.pause).to_string()),
-            ("budget.credits_per_request", budget.credits_per_request.to_string()),
+            (
+                "budget.credits_per_request",
+                budget.credits_per_request.to_string(),
+            ),
             ("budget.daily_credits", budget.daily_credits.to_string()),
             ("budget.monthly_credits", budget.monthly_credits.to_string()),
             ("watchlist.path", path(&self.watchlist.path)),
-            ("schedule.catch_up", format_duration(self.schedule.catch_up).to_string()),
+            (
+                "schedule.catch_up",
+                format_duration(self.schedule.catch_up).to_string(),
+            ),
             (
                 "http.listen",
-                self.http.listen.map_or_else(|| "none".to_owned(), |listen| listen.to_string()),
+                self.http
+                    .listen
+                    .map_or_else(|| "none".to_owned(), |listen| listen.to_string()),
             ),
             ("state.dir", self.state.dir.display().to_string()),
         ]

@@ -183,7 +183,18 @@ pub struct Examined {
     pub config: Config,
     /// Everything that is wrong with it.
     pub problems: Problems,
+    /// The settings that the environment gives.
+    pub variables: Vec<Variable>,
     unsure: Unsure,
+}
+
+/// A setting that the environment gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Of the variable.
+    pub name: String,
+    /// The setting that it gives, if the file has it too: there it has no effect.
+    pub overrides: Option<&'static str>,
 }
 
 /// The settings of which it is not known what the person meant.
@@ -219,11 +230,13 @@ fn examine_from(file: Option<(PathBuf, String)>, env: &[(String, String)], cwd: 
     let given = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     let mut reader = Reader::new(given, env, &directory);
     let mut config = settings(&mut reader);
+    let variables = reader.variables();
     let (problems, unsure) = reader.finish();
     config.path = file.map(|(path, _)| path);
     Examined {
         config,
         problems,
+        variables,
         unsure,
     }
 }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::unknown::{unknown_keys, unknown_variable};
 use super::values::{self, DatabaseUrl};
-use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, variable_of};
+use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, Variable, variable_of};
 use crate::problem::{Place, Problem, Problems};
 use crate::source::{Source, offset};
 
@@ -84,6 +84,19 @@ impl<'a> Reader<'a> {
             problems,
             unsure,
         }
+    }
+
+    /// The settings that the environment gives.
+    pub(super) fn variables(&self) -> Vec<Variable> {
+        let given = KEYS
+            .iter()
+            .filter(|key| self.variables.contains(&variable_of(key)));
+        given
+            .map(|key| Variable {
+                name: variable_of(key),
+                overrides: self.place(key).map(|_| *key),
+            })
+            .collect()
     }
 
     /// Everything that was wrong, in the order of the file, and what was left unclear by it.

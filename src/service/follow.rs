@@ -113,10 +113,7 @@ impl Follower {
     /// Takes up what has changed, and gives the time until the next look.
     async fn look(&mut self) -> Duration {
         let Some(file) = &mut self.file else { return LOOK };
-        match file
-            .watched
-            .look(self.clock.monotonic(), file.notices.written())
-        {
+        match file.watched.look(self.clock.monotonic(), file.notices.written()) {
             Look::Same => return LOOK,
             Look::Changing => return QUIET,
             Look::Changed | Look::Gone => {}

@@ -158,7 +158,11 @@ mod tests {
     fn a_file_that_is_gone_is_told_once_and_read_when_it_is_back() {
         let (_dir, path, mut watched) = watched();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(watched.look(ms(0), false), Look::Changing, "it may be being replaced");
+        assert_eq!(
+            watched.look(ms(0), false),
+            Look::Changing,
+            "it may be being replaced"
+        );
         assert_eq!(watched.look(ms(500), false), Look::Gone);
         assert_eq!(watched.look(ms(5_000), false), Look::Same);
         std::fs::write(&path, "one").unwrap();

@@ -25,10 +25,10 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
     let file = options.get_filename().to_owned();
     let name = format!("SQLite ({})", file.display());
     if file.as_os_str() == ":memory:" || url.contains("mode=memory") {
-        let cause = "a database in memory keeps no history; name a file".to_owned();
         return Err(StoreError::Open {
             database: name,
-            cause,
+            cause: "a database in memory keeps no history".to_owned(),
+            help: "name a file: sqlite:soundwatch.db",
         });
     }
     if missing == Missing::Refuse && !file.exists() {

@@ -34,8 +34,9 @@ pub fn parse(file: &Path, text: &str) -> Result<Watchlist, Problems> {
 
 /// The same, with the warnings also when there are problems.
 pub(super) fn examine_text(file: &Path, text: &str) -> Examined {
-    read(file, text, &pieces(text))
-        .unwrap_or_else(|NotInPieces| read(file, text, &[0]).unwrap_or_else(|NotInPieces| Examined::default()))
+    read(file, text, &pieces(text)).unwrap_or_else(|NotInPieces| {
+        read(file, text, &[0]).unwrap_or_else(|NotInPieces| Examined::default())
+    })
 }
 
 /// The text must be read in one piece.
