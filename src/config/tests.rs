@@ -148,8 +148,6 @@ fn an_address_of_the_api_is_kept_without_its_last_slash(#[case] given: &str, #[c
 #[case("sqlite:a.db", "sqlite:/srv/etc/a.db")]
 #[case("sqlite://data/a.db?mode=ro", "sqlite:/srv/etc/data/a.db?mode=ro")]
 #[case("sqlite:///var/lib/a.db", "sqlite:///var/lib/a.db")]
-#[case("sqlite::memory:", "sqlite::memory:")]
-#[case("sqlite::memory:?cache=shared", "sqlite::memory:?cache=shared")]
 #[case(
     "postgres:///soundwatch?host=/run/postgresql",
     "postgres:///soundwatch?host=/run/postgresql"

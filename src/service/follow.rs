@@ -188,7 +188,6 @@ fn tell_broken(Problems(mut problems): Problems) {
         rest => format!("\n… and {rest} more; `soundwatch check` tells all"),
     };
     tracing::error!(
-        problems = all,
         "the old watchlist stays in force until this is mended:\n{}{rest}",
         Problems(problems)
     );
@@ -196,13 +195,14 @@ fn tell_broken(Problems(mut problems): Problems) {
 
 /// Logs what the watchlist has changed, for people and in fields.
 fn tell(changes: &Changes) {
+    let rounded = |credits: f64| (credits * 100.0).round() / 100.0;
     tracing::info!(
         added = changes.added,
         removed = changes.removed,
         changed = changes.changed,
         returned = changes.returned,
-        credits_per_day_before = changes.credits_per_day_before,
-        credits_per_day_after = changes.credits_per_day_after,
+        credits_per_day_before = rounded(changes.credits_per_day_before),
+        credits_per_day_after = rounded(changes.credits_per_day_after),
         "the targets follow the watchlist: {}",
         changes.names
     );

@@ -23,7 +23,7 @@ const CACHE: &str = "-8000";
 pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, StoreError> {
     let options = SqliteConnectOptions::from_str(url).map_err(|e| StoreError::open("SQLite", e))?;
     let file = options.get_filename().to_owned();
-    let name = format!("SQLite ({})", file.display());
+    let name = file.display().to_string();
     if file.as_os_str() == ":memory:" || url.contains("mode=memory") {
         return Err(StoreError::Open {
             database: name,

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened.
-    #[error("cannot open the {database} database: {cause}\n  help: {help}")]
+    #[error("cannot open the database {database}: {cause}\n  help: {help}")]
     Open {
         /// Its name for people.
         database: String,
@@ -60,6 +60,7 @@ impl StoreError {
                 // Its own words name the crate's settings.
                 sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
                 sqlx::Error::Io(error) => error.to_string(),
+                sqlx::Error::Database(error) => error.message().to_owned(),
                 other => other.to_string(),
             },
         }

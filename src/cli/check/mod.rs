@@ -106,7 +106,13 @@ impl Findings {
             None
         };
         if let Some(wanted) = wanted {
-            self.forecast(config, &wanted, standing.unwrap_or_default(), now);
+            let sure = ["credits_per_request", "daily_credits", "monthly_credits"];
+            if sure
+                .iter()
+                .all(|name| examined.is_sure_of(&format!("budget.{name}")))
+            {
+                self.forecast(config, &wanted, standing.unwrap_or_default(), now);
+            }
         }
     }
 
@@ -183,7 +189,7 @@ impl Findings {
                 found.standing
             }
             Err(error) => {
-                self.database = Some(problem_of(&error.to_string()));
+                self.database = Some(problem_of(&format!("{}: {error}", config.database.url)));
                 None
             }
         }
