@@ -95,7 +95,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
         "SOUNDWATCH__API__PAUS: this environment variable sets nothing\n  help: did you mean SOUNDWATCH__API__PAUSE?",
         "SOUNDWATCH__API__ATTEMPTS: \"many\" is not possible\n  help: write a whole number from 1 to 20",
         "etc/config.toml:2:1: api.attemps: there is no such setting\n  help: did you mean api.attempts?",
-        "etc/config.toml:3:11: api.timeout: 30 is not a text\n  help: write a duration such as \"30s\", \"5m\" or \"1h 30m\", in quotes",
+        "etc/config.toml:3:11: api.timeout: 30 has no unit\n  help: write a duration in quotes, such as \"30s\" or \"30m\"",
         "etc/config.toml:4:17: api.max_in_flight: 0 is not possible\n  help: write a whole number from 1 to 1000",
         "etc/config.toml:6:2: [budgett]: there is no such section\n  help: did you mean [budget]?",
         "etc/config.toml:9:10: http.listen: 1 is not a text\n  help: write an address with a port, in quotes",
@@ -113,7 +113,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
 )]
 #[case::capitals("[api]\nAttempts = 3\n", "did you mean api.attempts?")]
 #[case::another_section("[api]\ndaily_credits = 3\n", "did you mean budget.daily_credits?")]
-#[case::a_number_in_quotes("[api]\nattempts = \"3\"\n", "\"3\" is not possible")]
+#[case::a_number_in_quotes("[api]\nattempts = \"3\"\n", "\"3\" is a text")]
 #[case::a_negative_rate("[api]\nrequests_per_second = -1\n", "write a number from 0.001 to 1000000")]
 #[case::a_rate_that_is_none("[api]\nrequests_per_second = nan\n", "NaN is not possible")]
 #[case::a_duration_without_unit("[api]\ntimeout = \"30\"\n", "\"30\" is not a duration: time unit needed")]

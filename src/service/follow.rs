@@ -105,9 +105,14 @@ impl Follower {
         }
     }
 
+    /// Reads it again as soon as it stands still, also if it is the same.
     fn begin_anew(&mut self) {
         let path = self.followed.borrow_and_update().path.clone();
-        self.file = path.map(|path| File::new(Watched::unknown(path)));
+        match &mut self.file {
+            // What has been heard of it still holds: it may be half-written.
+            Some(file) if path.as_deref() == Some(file.watched.path()) => file.watched.forget(),
+            other => *other = path.map(|path| File::new(Watched::unknown(path))),
+        }
     }
 
     /// Takes up what has changed, and gives the time until the next look.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 pub(super) const QUIET: Duration = Duration::from_millis(500);
 
 /// ... or for so long when whoever wrote into it has not closed it.
-const HELD: Duration = Duration::from_secs(10);
+const HELD: Duration = Duration::from_secs(30);
 
 /// A file whose changes matter.
 #[derive(Debug)]
@@ -150,8 +150,8 @@ mod tests {
         let (_dir, path, mut watched) = watched();
         std::fs::write(&path, "one two").unwrap();
         assert_eq!(watched.look(ms(0), true), Look::Changing);
-        assert_eq!(watched.look(ms(9_900), true), Look::Changing);
-        assert_eq!(watched.look(ms(10_000), true), Look::Changed);
+        assert_eq!(watched.look(ms(29_900), true), Look::Changing);
+        assert_eq!(watched.look(ms(30_000), true), Look::Changed);
     }
 
     #[test]
