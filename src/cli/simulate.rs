@@ -1,6 +1,6 @@
 //! `soundwatch simulate`: the API, pretended, until it is stopped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,8 +68,9 @@ pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failu
     let signals = Signals::listen()?;
     let world = world(options)?;
     let listener = listen(options.listen).await?;
-    let listening = Listening::new(reachable(&listener)?, options);
-    if let Some(warning) = beyond_this_machine(options.listen) {
+    let bound = address(&listener)?;
+    let listening = Listening::new(reachable(bound), options);
+    if let Some(warning) = beyond_this_machine(bound) {
         note(&warning);
     }
     output.result(&listening, Listening::text)?;
@@ -100,24 +101,22 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
 }
 
 pub(super) fn base_url(listener: &TcpListener) -> Result<String, Failure> {
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::Other(format!("cannot tell where the simulator listens: {error}")))?;
-    Ok(format!("http://{address}"))
+    Ok(format!("http://{}", address(listener)?))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    let unknown = |error| Failure::Other(format!("cannot tell where the simulator listens: {error}"));
+    listener.local_addr().map_err(unknown)
 }
 
 /// The address as a command on this machine asks it: whoever listens everywhere listens here too.
-fn reachable(listener: &TcpListener) -> Result<String, Failure> {
-    let url = base_url(listener)?;
-    let port = url.rsplit(':').next().unwrap_or_default();
-    let everywhere = |any: &str| url.starts_with(&format!("http://{any}:"));
-    Ok(if everywhere("0.0.0.0") {
-        format!("http://127.0.0.1:{port}")
-    } else if everywhere("[::]") {
-        format!("http://[::1]:{port}")
-    } else {
-        url
-    })
+fn reachable(mut address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    format!("http://{address}")
 }
 
 /// What to know about an address that others than this machine reach.
@@ -202,6 +201,22 @@ fn latency(text: &str) -> Result<Latency, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_asked_on_this_machine() {
+        let url = |address: &str| reachable(address.parse().unwrap());
+        assert_eq!(url("0.0.0.0:8080"), "http://127.0.0.1:8080");
+        assert_eq!(url("[::]:8080"), "http://[::1]:8080");
+        assert_eq!(url("192.0.2.1:8080"), "http://192.0.2.1:8080");
+        assert_eq!(beyond_this_machine("127.0.0.1:80".parse().unwrap()), None);
+        let everywhere = beyond_this_machine("0.0.0.0:80".parse().unwrap()).unwrap();
+        assert!(everywhere.contains("ssh -L 80:127.0.0.1:80"), "{everywhere}");
+        let elsewhere = beyond_this_machine("192.0.2.1:80".parse().unwrap()).unwrap();
+        assert!(
+            elsewhere.contains("no soundwatch does, not even here"),
+            "{elsewhere}"
+        );
+    }
 
     #[test]
     fn a_latency_is_a_time_or_a_range() {

@@ -112,7 +112,10 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
     "etc/config.toml:2:17: budget.daily_credits"
 )]
 #[case::capitals("[api]\nAttempts = 3\n", "did you mean api.attempts?")]
-#[case::another_section("[api]\ndaily_credits = 3\n", "did you mean budget.daily_credits, which stands below")]
+#[case::another_section(
+    "[api]\ndaily_credits = 3\n",
+    "did you mean budget.daily_credits, which stands below"
+)]
 #[case::a_number_in_quotes("[api]\nattempts = \"3\"\n", "\"3\" is a text")]
 #[case::a_negative_rate("[api]\nrequests_per_second = -1\n", "write a number from 0.001 to 1000000")]
 #[case::a_rate_that_is_none("[api]\nrequests_per_second = nan\n", "NaN is not possible")]

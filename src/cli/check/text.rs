@@ -17,10 +17,15 @@ impl Summary {
         if let Some(unit) = &self.unit {
             row("Unit", unit.clone());
         }
-        row("Watchlist", or(&self.watchlist, "none; another worker owns it"));
-        if let Some(changes) = self.changes.as_ref().filter(|changes| !changes.is_empty()) {
-            row("Its changes", changes.to_string());
-            row("", changes.names.to_string());
+        let watchlist = or(&self.watchlist, "none; another worker owns it");
+        match &self.changes {
+            Some(changes) if changes.is_empty() => row("Watchlist", format!("{watchlist}, in force")),
+            Some(changes) => {
+                row("Watchlist", watchlist);
+                row("Its changes", format!("not in force yet: {changes}"));
+                row("", changes.names.to_string());
+            }
+            None => row("Watchlist", watchlist),
         }
         for line in self.forecast.iter().flat_map(lines) {
             row("", line);
