@@ -220,6 +220,11 @@ class Proof:
             self.daemon.process.send_signal(signal.SIGHUP)
         self.tally[way.__name__.replace("_", " ")] += 1
         wanted = targets_of(text)
+        if way not in (Folder.through_the_symlink, Folder.in_a_hurry):
+            # These have other good files on the way; with all others there is the old list, then the new one.
+            found = self.daemon.targets()
+            if found not in (self.in_force, wanted):
+                sys.exit(f"while edit {self.number} was made ({way.__name__}): the targets are\n{sorted(found)}")
         if wanted is None:
             self.tally["broken"] += 1
             return self.expect_refused(refusals)

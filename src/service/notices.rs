@@ -57,12 +57,15 @@ fn watch(path: &Path, heard: Arc<Heard>) -> notify::Result<RecommendedWatcher> {
         .filter_map(|file| Some(file.file_name()?.to_owned()))
         .collect();
     let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    // The link of a folder on the way may be swapped (as Kubernetes does), whatever its name is.
+    let is_link = path.is_symlink();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         // Lost notices are made up for by looking.
-        if let Ok(event) = event
-            && concerns(&event, &names)
-        {
+        let Ok(event) = event else { return };
+        if concerns(&event, &names) {
             heard.hear(event.kind);
+        } else if is_link && matches!(event.kind, EventKind::Modify(ModifyKind::Name(_))) {
+            heard.something.notify_one();
         }
     })?;
     for folder in folders {
@@ -133,6 +136,9 @@ mod tests {
         let beside = dir.path().join("beside");
         std::os::unix::fs::symlink(&second, &beside).unwrap();
         std::fs::rename(&beside, &link).unwrap();
+        notices.something().await;
+        let notices = Notices::of(&link);
+        std::fs::rename(dir.path().join("first"), dir.path().join("third")).unwrap();
         notices.something().await;
     }
 }

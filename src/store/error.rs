@@ -4,9 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened.
-    #[error("cannot open the database {database}: {cause}\n  help: {help}")]
+    #[error("cannot open {database}: {cause}\n  help: {help}")]
     Open {
-        /// Its name for people.
+        /// Its name for people, such as "the Postgres database".
         database: String,
         /// Why not.
         cause: String,

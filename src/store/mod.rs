@@ -80,7 +80,10 @@ impl Store {
             .await;
         match pool {
             Ok(pool) => Ok(Self::Postgres(pool)),
-            Err(error) => Err(StoreError::open("Postgres", why_not(url, error).await)),
+            Err(error) => Err(StoreError::open(
+                "the Postgres database",
+                why_not(url, error).await,
+            )),
         }
     }
 
