@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 use crate::watchlist::{self, Watchlist};
 
 /// The file is looked at so often where the kernel says nothing.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// After an error of the database an edit is tried again after so long.
 const AFTER_ERROR: Duration = Duration::from_secs(10);
