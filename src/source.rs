@@ -43,6 +43,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// What stands on the line of the byte `offset` from there on.
+    fn rest_of_line(&self, offset: usize) -> &str {
+        let rest = self.text.get(self.base + offset..).unwrap_or_default();
+        rest.lines().next().unwrap_or_default().trim()
+    }
+
     /// The line of the byte `offset`, from 1.
     pub fn line(&self, offset: usize) -> usize {
         self.line_starts
@@ -62,10 +68,34 @@ impl<'a> Source<'a> {
         places.sort_by_key(|(offset, _)| *offset);
         places.dedup_by_key(|(offset, _)| self.line(*offset));
         let problems = places.into_iter().map(|(offset, message)| {
-            Problem::new(format!("not valid TOML: {message}")).at(self.place(offset))
+            let (message, help) = in_words(message, self.rest_of_line(offset));
+            Problem::new(format!("not valid TOML: {message}"))
+                .help(help)
+                .at(self.place(offset))
         });
         (table.into_inner(), problems.collect())
     }
+}
+
+/// What the parser says, for people, and what to do about it; `rest` is what it has stumbled on.
+fn in_words<'m>(message: &'m str, rest: &str) -> (&'m str, String) {
+    let is = |part: &str| message.contains(part);
+    let help = if is("string values must be quoted") && rest.is_empty() {
+        return ("there is no value", "write one, or take the line out".to_owned());
+    } else if is("string values must be quoted") {
+        return ("a text without quotes", "put it in quotes: \"…\"".to_owned());
+    } else if is("basic string") || is("literal string") {
+        "close the quotes on the line on which they are opened"
+    } else if is("unclosed") {
+        "close the bracket"
+    } else if is("key with no value") || is("unquoted key") {
+        "write a name, an equals sign and a value: name = \"value\""
+    } else if is("duplicate key") {
+        return ("it stands here a second time", "take one of them out".to_owned());
+    } else {
+        "a line is a [section], or name = value with texts in quotes"
+    };
+    (message, help.to_owned())
 }
 
 /// The text of a file; `when_missing` says what to do when there is none.
@@ -73,7 +103,10 @@ pub fn read_text(path: &Path, when_missing: &str) -> Result<String, Problem> {
     std::fs::read_to_string(path).map_err(|error| {
         let problem = match error.kind() {
             ErrorKind::NotFound => Problem::new("there is no such file").help(when_missing),
-            ErrorKind::InvalidData => Problem::new("the file is not UTF-8 text"),
+            ErrorKind::InvalidData => Problem::new("the file is not UTF-8 text").help("save it as UTF-8"),
+            ErrorKind::IsADirectory => Problem::new("this is a folder, not a file").help("name a file in it"),
+            ErrorKind::PermissionDenied => Problem::new("this user may not read the file")
+                .help("let the user that runs soundwatch read it, and run `check` as that user"),
             _ => Problem::new(format!("the file cannot be read: {error}")),
         };
         problem.at(Place::file(path))

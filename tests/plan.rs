@@ -35,6 +35,13 @@ clip = "7326640926458743557"
 schedule = "0 6,18 * * *"
 "#;
 
+/// The new one of the edited list, as it is there.
+const CLIPS_BACK: &str = r#"
+[[sounds]]
+clip = "7326640926458743557"
+schedule = "0 6,18 * * *"
+"#;
+
 fn watching(watchlist: &str) -> Place {
     let place = Place::empty();
     place.write("watchlist.toml", watchlist);
@@ -134,7 +141,7 @@ async fn a_plan_goes_on_from_what_was_spent_and_check_tells_what_an_edit_changes
         (&json!(0), &json!(4))
     );
     let check = place.run("check").expect_code(0);
-    assert!(!check.stdout.contains("Its changes"), "{check}");
+    assert!(check.stdout.contains("watchlist.toml, in force\n"), "{check}");
 
     place.write("watchlist.toml", EDITED);
     assert_eq!(place.json("plan")["due_now"], 1, "only the new one");
@@ -147,6 +154,15 @@ async fn a_plan_goes_on_from_what_was_spent_and_check_tells_what_an_edit_changes
     );
     let changes = &place.json("check")["summary"]["changes"];
     assert_eq!(changes["credits_per_day_after"], 6.0);
+
+    // What comes back after its slot was settled owes nothing; the new one still does.
+    place.run("collect").expect_code(0);
+    place.write("watchlist.toml", &format!("{WATCHLIST}{}", CLIPS_BACK));
+    assert_eq!(place.json("plan")["due_now"], 0, "it has had its slot");
+    assert_eq!(place.json("check")["summary"]["changes"]["returned"], 1);
+    place.run("collect").expect_code(0);
+    place.write("watchlist.toml", EDITED);
+    place.run("collect").expect_code(0);
 
     // A worker that does not own the watchlist plans with the stored targets.
     let other = place.with_setting("SOUNDWATCH__WATCHLIST__PATH", "");

@@ -48,11 +48,21 @@ pub(super) enum Command {
         #[arg(value_name = "CLIP_ID")]
         clips: Vec<String>,
     },
-    /// Tell everything that is wrong with configuration, watchlist, key and database, at once
+    /// Tell everything that is wrong with configuration, watchlist, key, database, clock, disk and unit
     ///
-    /// Sends no request and changes nothing. Exit status: 0 all is well; 2 something in what you
-    /// wrote is wrong; 1 only the database is away.
-    Check,
+    /// The one command to run after any edit: every problem at once, with its mend. Sends no request
+    /// and changes nothing, unless told --spend. Exit status: 0 all is well; 2 something is wrong; 1
+    /// only the database is away.
+    Check {
+        /// Send one real request too, which costs credits, and tell what came of it
+        ///
+        /// Only when nothing else is wrong. It is for one target that is due, or else for the first
+        /// one, and stands in the ledger as asked for by hand: what is due stays due. The tables and
+        /// the targets are brought up to date first, as by `collect`. Exit status: 3 there was no
+        /// data; 4 stopped by budget, credits or key; 1 it failed.
+        #[arg(long)]
+        spend: bool,
+    },
     /// Forecast slots, requests and credits of the coming days, and hold them against the budget
     ///
     /// Spends nothing and needs no key; what the database says has been spent counts. Exit status: 0

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output::Told;
 use crate::collect::PassError;
 use crate::problem::Problems;
 use crate::service::ServiceError;
@@ -52,6 +53,17 @@ impl Failure {
             Self::Problems(_) | Self::Service(ServiceError::Problems(_)) => Exit::Wrong,
             Self::Service(_) | Self::Store(_) | Self::Pass(_) | Self::Other(_) => Exit::Failed,
             Self::Unread => Exit::Done,
+        }
+    }
+
+    /// What is wrong, one by one, for machines.
+    pub(super) fn problems(&self) -> Vec<Told> {
+        match self {
+            Self::Problems(Problems(problems))
+            | Self::Service(ServiceError::Problems(Problems(problems))) => {
+                problems.iter().map(Told::new).collect()
+            }
+            other => vec![Told::of(&other.to_string())],
         }
     }
 

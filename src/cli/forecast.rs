@@ -1,14 +1,18 @@
 //! Forecasts as `check` and `plan` show them, and what they take from the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::collect::{catch_up_from, newest_slots};
+use crate::clock::rfc3339;
+use crate::collect::{advice, catch_up_from, newest_slots};
 use crate::config::Config;
 use crate::forecast::{Forecast, Scheduled, Standing};
 use crate::model::TargetSpec;
+use crate::problem::Problem;
+use crate::schedule::Schedule;
 use crate::store::due::Scope;
+use crate::store::returned::NewestSlot;
 use crate::store::{Store, StoreError};
-use crate::watchlist::{StoredTarget, diff};
+use crate::watchlist::{Changed, StoredTarget, diff};
 
 /// Schedules that are named one by one.
 const SHOWN: usize = 5;
@@ -23,7 +27,6 @@ pub(super) async fn standing(
     now: i64,
 ) -> Result<Standing, StoreError> {
     let diff = diff(stored, wanted);
-    let new = diff.added.len() + diff.returned.len();
     let other_slots = diff.changed.iter().filter(|changed| changed.slots_change);
     let not_any_more: BTreeSet<i64> = other_slots
         .map(|changed| changed.id)
@@ -34,10 +37,57 @@ pub(super) async fn standing(
     let from = catch_up_from(config.schedule.catch_up, now);
     let due = store.due(Scope::Scheduled(&newest), from, true, i64::MAX).await?;
     let left = due.iter().filter(|due| !not_any_more.contains(&due.target_id));
+    let new = in_numbers(diff.added.len() + left.count());
     Ok(Standing {
         spent: store.spent(now).await?,
-        due_now: in_numbers(new + left.count()),
+        due_now: new + returned_due(store, &diff.returned, from, now).await?,
     })
+}
+
+/// How many of the targets that come back owe their newest slot: those that have not had it before
+/// they were taken out.
+async fn returned_due(
+    store: &Store,
+    returned: &[Changed<'_>],
+    from: i64,
+    now: i64,
+) -> Result<i64, StoreError> {
+    let mut newest: BTreeMap<(&str, &str), Option<i64>> = BTreeMap::new();
+    let slots: Vec<NewestSlot> = returned
+        .iter()
+        .filter_map(|target| {
+            let (schedule, zone) = (target.spec.schedule.as_str(), target.spec.time_zone.as_str());
+            let slot_at = newest
+                .entry((schedule, zone))
+                .or_insert_with(|| Schedule::parse(schedule, zone).ok()?.newest(now));
+            Some(NewestSlot {
+                target_id: target.id,
+                slot_at: (*slot_at)?,
+            })
+        })
+        .collect();
+    Ok(in_numbers(returned.len()) - store.done_already(&slots, from).await?)
+}
+
+/// Keys that are paused: the one that is found here, or any if none is.
+pub(super) async fn paused(store: &Store, config: &Config, now: i64) -> Result<Vec<Problem>, StoreError> {
+    let ours = config.api_key().ok().map(|key| key.fingerprint());
+    let pauses = store.pauses().await?.into_iter();
+    let pauses = pauses.filter(|(of, _)| ours.as_ref().is_none_or(|ours| ours == of));
+    let told = pauses.map(|(fingerprint, pause)| {
+        let since = rfc3339(pause.since);
+        let until = if pause.until > now {
+            format!("nothing is asked with it until {}", rfc3339(pause.until))
+        } else {
+            "the next request tries whether that is over".to_owned()
+        };
+        let message = format!(
+            "the key with fingerprint {fingerprint} is paused ({}, since {since}): {until}",
+            pause.reason
+        );
+        Problem::new(message).help(advice(&pause.reason))
+    });
+    Ok(told.collect())
 }
 
 /// Where there is no database yet, every target is new.

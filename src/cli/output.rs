@@ -41,12 +41,22 @@ impl Output {
         }
     }
 
-    /// Prints why the command failed, and gives its exit status.
+    /// Prints why the command failed, for machines on stdout too, and gives its exit status.
     pub(super) fn failure(self, failure: &Failure) -> ExitCode {
         let text = failure.to_string();
         if !text.is_empty() {
-            // Nobody is left to be told when stderr is gone.
-            let _ = writeln!(anstream::stderr(), "{text}");
+            note(&text);
+            if self.json {
+                let problems = failure.problems();
+                // Nobody is left to be told when stdout is gone.
+                let _ = self.result(
+                    &Failed {
+                        error: &text,
+                        problems,
+                    },
+                    |_| String::new(),
+                );
+            }
         }
         failure.exit().code()
     }
@@ -101,6 +111,13 @@ pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
     table
 }
 
+/// The document of `--json` when a command could not do what it was asked to.
+#[derive(Serialize)]
+struct Failed<'a> {
+    error: &'a str,
+    problems: Vec<Told>,
+}
+
 /// A problem for machines.
 #[derive(Debug, Serialize)]
 pub(super) struct Told {
@@ -122,6 +139,19 @@ impl Told {
             message: problem.message.clone(),
             help: problem.help.clone(),
         }
+    }
+
+    /// An error as its text has it: a message, and what to do about it on a line of its own.
+    pub(super) fn of(error: &str) -> Self {
+        Self::new(&problem_of(error))
+    }
+}
+
+/// An error as a problem: its text is a message, and what to do about it on a line of its own.
+pub(super) fn problem_of(error: &str) -> Problem {
+    match error.split_once("\n  help: ") {
+        Some((message, help)) => Problem::new(message).help(help),
+        None => Problem::new(error),
     }
 }
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::chart;
 use super::exit::{Exit, Failure};
-use super::forecast::{all_new, lines, standing};
-use super::output::{Output, Told, note, table};
+use super::forecast::{all_new, lines, paused, standing};
+use super::output::{Output, Told, note, problem_of, table};
 use crate::config::Config;
 use crate::forecast::{Forecast, Month, Standing};
 use crate::model::TargetSpec;
@@ -32,9 +32,7 @@ pub(super) async fn run(config: &Config, days: i64, output: Output) -> Result<Ex
     let forecast = Forecast::new(&targets, config.budget, standing, now, days);
     let over = forecast.over_budget();
     if !output.is_json() {
-        for warning in &warnings {
-            note(&format!("warning: {warning}"));
-        }
+        tell(&warnings);
     }
     let plan = Plan {
         over_budget: over.iter().map(Told::new).collect(),
@@ -51,34 +49,43 @@ pub(super) async fn run(config: &Config, days: i64, output: Output) -> Result<Ex
     Ok(Exit::Stopped)
 }
 
+fn tell(warnings: &[Problem]) {
+    for warning in warnings {
+        note(&format!("warning: {warning}"));
+    }
+}
+
 /// The targets, how things stand, and what is doubtful about either. The database is not needed
 /// where there is a watchlist: the plan then says what it does not know.
 async fn gather(config: &Config, now: i64) -> Result<(Vec<TargetSpec>, Standing, Vec<Problem>), Failure> {
     let Some(path) = &config.watchlist.path else {
-        let (targets, standing) = known(config, None, now).await?;
-        return Ok((targets, standing, Vec::new()));
+        return Ok(known(config, None, now).await?);
     };
-    let watchlist = watchlist::read(path)?;
-    let mut warnings = watchlist.warnings;
+    let examined = watchlist::examine(path);
+    let mut warnings = examined.watchlist.warnings.clone();
+    let watchlist = examined.usable().inspect_err(|_| tell(&warnings))?;
     let standing = match known(config, Some(&watchlist.targets), now).await {
-        Ok((_, standing)) => standing,
+        Ok((_, standing, paused)) => {
+            warnings.extend(paused);
+            standing
+        }
         Err(error) if error.is_empty_place() => all_new(&watchlist.targets),
         Err(error) => {
-            warnings.push(Problem::new(format!(
-                "what has been spent and what is due now is not in this plan: {error}"
-            )));
+            let unknown = "what has been spent and what is due now is not in this plan";
+            warnings.push(problem_of(&format!("{unknown}: {error}")));
             Standing::default()
         }
     };
     Ok((watchlist.targets, standing, warnings))
 }
 
-/// The wanted targets and how things stand in the database; without a watchlist the stored ones.
+/// The wanted targets and how things stand in the database, and which keys are paused; without a
+/// watchlist the stored targets.
 async fn known(
     config: &Config,
     wanted: Option<&[TargetSpec]>,
     now: i64,
-) -> Result<(Vec<TargetSpec>, Standing), StoreError> {
+) -> Result<(Vec<TargetSpec>, Standing, Vec<Problem>), StoreError> {
     let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
     let known = async {
         store.require_migrated().await?;
@@ -86,7 +93,7 @@ async fn known(
         let live = stored.iter().filter(|target| !target.removed);
         let live: Vec<TargetSpec> = live.map(|target| target.spec.clone()).collect();
         let standing = standing(&store, &stored, wanted.unwrap_or(&live), config, now).await?;
-        Ok((live, standing))
+        Ok((live, standing, paused(&store, config, now).await?))
     };
     let known = known.await;
     store.close().await;

@@ -1,6 +1,6 @@
 //! `soundwatch simulate`: the API, pretended, until it is stopped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,22 +60,18 @@ struct Listening<'a> {
     base_url: String,
     key: &'a str,
     seed: u64,
+    /// The variables that point a command to it.
+    environment: serde_json::Map<String, serde_json::Value>,
 }
 
 pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let world = world(options)?;
     let listener = listen(options.listen).await?;
-    let listening = Listening {
-        base_url: base_url(&listener)?,
-        key: &options.key,
-        seed: options.seed,
-    };
-    if !options.listen.ip().is_loopback() {
-        note(&format!(
-            "Whoever reaches {} can ask it. A soundwatch on another machine refuses plain http.",
-            options.listen
-        ));
+    let bound = address(&listener)?;
+    let listening = Listening::new(reachable(bound), options);
+    if let Some(warning) = beyond_this_machine(bound) {
+        note(&warning);
     }
     output.result(&listening, Listening::text)?;
     note(
@@ -105,10 +101,42 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
 }
 
 pub(super) fn base_url(listener: &TcpListener) -> Result<String, Failure> {
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::Other(format!("cannot tell where the simulator listens: {error}")))?;
-    Ok(format!("http://{address}"))
+    Ok(format!("http://{}", address(listener)?))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    let unknown = |error| Failure::Other(format!("cannot tell where the simulator listens: {error}"));
+    listener.local_addr().map_err(unknown)
+}
+
+/// The address as a command on this machine asks it: whoever listens everywhere listens here too.
+fn reachable(mut address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    format!("http://{address}")
+}
+
+/// What to know about an address that others than this machine reach.
+fn beyond_this_machine(listen: SocketAddr) -> Option<String> {
+    let address = listen.ip();
+    let forward = format!(
+        "A soundwatch on another machine refuses plain http: forward its own port to here with\n\
+         ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, and let it ask http://127.0.0.1:{port}.",
+        port = listen.port()
+    );
+    if address.is_loopback() {
+        None
+    } else if address.is_unspecified() {
+        Some(format!("Whoever reaches this machine can ask it. {forward}"))
+    } else {
+        Some(format!(
+            "Whoever reaches {listen} can ask it, but no soundwatch does, not even here: it refuses plain http to\n\
+             other addresses than 127.0.0.1, ::1 and localhost. Listen on one of these. {forward}"
+        ))
+    }
 }
 
 fn world(options: &Options) -> Result<World, Failure> {
@@ -128,15 +156,33 @@ fn world(options: &Options) -> Result<World, Failure> {
     Ok(world)
 }
 
-impl Listening<'_> {
-    /// Settings as a shell takes them. A key file would go before the variable, and what is
-    /// pretended must not end up in the database of what was paid for.
+impl<'a> Listening<'a> {
+    /// A key file would go before the variable, and what is pretended must not end up in the database
+    /// of what was paid for.
+    fn new(base_url: String, options: &'a Options) -> Self {
+        let environment = [
+            ("SOUNDWATCH__API__BASE_URL", base_url.as_str()),
+            ("SOUNDWATCH__API__KEY_FILE", ""),
+            ("SOUNDWATCH__API__KEY", options.key.as_str()),
+            ("SOUNDWATCH__DATABASE__URL", "sqlite:rehearsal.db"),
+        ];
+        Self {
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .into_iter()
+                .collect(),
+            base_url,
+            key: &options.key,
+            seed: options.seed,
+        }
+    }
+
+    /// The variables as a shell takes them.
     fn text(&self) -> String {
-        format!(
-            "SOUNDWATCH__API__BASE_URL={} SOUNDWATCH__API__KEY_FILE= SOUNDWATCH__API__KEY={} \
-             SOUNDWATCH__DATABASE__URL=sqlite:rehearsal.db",
-            self.base_url, self.key
-        )
+        let variables = self.environment.iter();
+        let variables =
+            variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()));
+        variables.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -155,6 +201,22 @@ fn latency(text: &str) -> Result<Latency, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_asked_on_this_machine() {
+        let url = |address: &str| reachable(address.parse().unwrap());
+        assert_eq!(url("0.0.0.0:8080"), "http://127.0.0.1:8080");
+        assert_eq!(url("[::]:8080"), "http://[::1]:8080");
+        assert_eq!(url("192.0.2.1:8080"), "http://192.0.2.1:8080");
+        assert_eq!(beyond_this_machine("127.0.0.1:80".parse().unwrap()), None);
+        let everywhere = beyond_this_machine("0.0.0.0:80".parse().unwrap()).unwrap();
+        assert!(everywhere.contains("ssh -L 80:127.0.0.1:80"), "{everywhere}");
+        let elsewhere = beyond_this_machine("192.0.2.1:80".parse().unwrap()).unwrap();
+        assert!(
+            elsewhere.contains("no soundwatch does, not even here"),
+            "{elsewhere}"
+        );
+    }
 
     #[test]
     fn a_latency_is_a_time_or_a_range() {

@@ -11,8 +11,11 @@ use crate::store::targets::{NewTarget, remove, write};
 use crate::store::{Store, StoreError};
 use crate::watchlist::{Diff, StoredTarget, diff};
 
+/// Targets that are named one by one of each kind of change.
+const NAMED: usize = 5;
+
 /// What an edit of the watchlist changes: numbers of targets, and what a day costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Changes {
     /// New.
     pub added: usize,
@@ -28,6 +31,73 @@ pub struct Changes {
     pub credits_per_day_before: f64,
     /// What they cost from now on.
     pub credits_per_day_after: f64,
+    /// Which targets they are.
+    pub names: Names,
+}
+
+/// The first few targets of each kind of change: sound, region and period.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Names {
+    added: Named,
+    removed: Named,
+    changed: Named,
+    returned: Named,
+}
+
+/// The first few of so many targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+struct Named {
+    first: Vec<String>,
+    more: usize,
+}
+
+impl Named {
+    fn of<'a>(all: usize, specs: impl Iterator<Item = &'a TargetSpec>) -> Self {
+        let name = |spec: &TargetSpec| format!("{} {} {}", spec.clip_id, spec.region, spec.period);
+        let first: Vec<String> = specs.take(NAMED).map(name).collect();
+        Self {
+            more: all.saturating_sub(first.len()),
+            first,
+        }
+    }
+}
+
+impl Names {
+    fn of(diff: &Diff<'_>, stored: &[StoredTarget]) -> Self {
+        let first_removed: Vec<i64> = diff.removed.iter().copied().take(NAMED).collect();
+        let removed = stored.iter().filter(|target| first_removed.contains(&target.id));
+        Self {
+            added: Named::of(diff.added.len(), diff.added.iter().copied()),
+            removed: Named::of(diff.removed.len(), removed.map(|target| &target.spec)),
+            changed: Named::of(diff.changed.len(), diff.changed.iter().map(|change| change.spec)),
+            returned: Named::of(
+                diff.returned.len(),
+                diff.returned.iter().map(|change| change.spec),
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kinds = [
+            ("added", &self.added),
+            ("removed", &self.removed),
+            ("changed", &self.changed),
+            ("returned", &self.returned),
+        ];
+        let told = kinds.iter().filter(|(_, named)| !named.first.is_empty());
+        let told: Vec<String> = told
+            .map(|(kind, named)| match named.more {
+                0 => format!("{kind} {}", named.first.join(", ")),
+                more => format!("{kind} {} and {more} more", named.first.join(", ")),
+            })
+            .collect();
+        if told.is_empty() {
+            return f.write_str("nothing changes");
+        }
+        f.write_str(&told.join("; "))
+    }
 }
 
 impl Changes {
@@ -51,6 +121,7 @@ impl Changes {
             unchanged: diff.unchanged,
             credits_per_day_before: credits_per_day(live.map(|target| &target.spec), budget, now),
             credits_per_day_after: credits_per_day(wanted, budget, now),
+            names: Names::of(diff, stored),
         }
     }
 }
@@ -65,6 +136,7 @@ impl std::fmt::Display for Changes {
             unchanged,
             credits_per_day_before,
             credits_per_day_after,
+            names: _,
         } = self;
         write!(
             f,
@@ -190,6 +262,22 @@ mod tests {
         assert_eq!(
             changes.to_string(),
             "2 added, 1 changed, 1 removed, 0 returned, 0 as before; credits a day: 4.0 → 8.0"
+        );
+        assert_eq!(
+            changes.names.to_string(),
+            "added 0000000000000000004 US 7, 0000000000000000005 US 7; removed 0000000000000000002 US 7; \
+             changed 0000000000000000001 US 7"
+        );
+    }
+
+    #[test]
+    fn of_many_targets_the_first_few_are_named() {
+        let wanted: Vec<TargetSpec> = (1..=9).map(|clip| spec(clip, "@daily")).collect();
+        let names = Changes::new(&[], &wanted, BUDGET, 0).names.to_string();
+        assert!(names.ends_with("0000000000000000005 US 7 and 4 more"), "{names}");
+        assert_eq!(
+            Changes::new(&[], &[], BUDGET, 0).names.to_string(),
+            "nothing changes"
         );
     }
 }

@@ -72,7 +72,11 @@ pub(super) fn find(
         return Ok(key);
     }
     match variable {
-        Some(text) => ApiKey::new(text).map_err(|why| Problem::new(format!("{KEY_VARIABLE}: {why}")).into()),
+        Some(text) => ApiKey::new(text).map_err(|why| {
+            Problem::new(format!("{KEY_VARIABLE}: {why}"))
+                .help("the variable must hold the API key alone")
+                .into()
+        }),
         None => Err(missing(file).into()),
     }
 }

@@ -2,6 +2,7 @@
 //! whole, with everything that is wrong told at once. This is the only module that reads the
 //! environment.
 
+mod changes;
 mod key;
 mod reader;
 mod unknown;
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use changes::Change;
 pub use key::ApiKey;
 pub use values::DatabaseUrl;
 
@@ -181,7 +183,18 @@ pub struct Examined {
     pub config: Config,
     /// Everything that is wrong with it.
     pub problems: Problems,
+    /// The settings that the environment gives.
+    pub variables: Vec<Variable>,
     unsure: Unsure,
+}
+
+/// A setting that the environment gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Of the variable.
+    pub name: String,
+    /// The setting that it gives, if the file has it too: there it has no effect.
+    pub overrides: Option<&'static str>,
 }
 
 /// The settings of which it is not known what the person meant.
@@ -217,11 +230,13 @@ fn examine_from(file: Option<(PathBuf, String)>, env: &[(String, String)], cwd: 
     let given = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     let mut reader = Reader::new(given, env, &directory);
     let mut config = settings(&mut reader);
+    let variables = reader.variables();
     let (problems, unsure) = reader.finish();
     config.path = file.map(|(path, _)| path);
     Examined {
         config,
         problems,
+        variables,
         unsure,
     }
 }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::unknown::{unknown_keys, unknown_variable};
 use super::values::{self, DatabaseUrl};
-use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, variable_of};
+use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, Variable, variable_of};
 use crate::problem::{Place, Problem, Problems};
 use crate::source::{Source, offset};
 
@@ -86,6 +86,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The settings that the environment gives.
+    pub(super) fn variables(&self) -> Vec<Variable> {
+        let given = KEYS
+            .iter()
+            .filter(|key| self.variables.contains(&variable_of(key)));
+        given
+            .map(|key| Variable {
+                name: variable_of(key),
+                overrides: self.place(key).map(|_| *key),
+            })
+            .collect()
+    }
+
     /// Everything that was wrong, in the order of the file, and what was left unclear by it.
     pub(super) fn finish(mut self) -> (Problems, Unsure) {
         self.problems.sort_by_key(|problem| problem.place.clone());
@@ -108,7 +121,7 @@ impl<'a> Reader<'a> {
                 .filter(|n| range.contains(n))
                 .ok_or_else(|| {
                     let right = format!("write a whole number from {} to {}", range.start(), range.end());
-                    (format!("{given} is not possible"), right)
+                    given.no_number(right)
                 })
         })
     }
@@ -125,7 +138,7 @@ impl<'a> Reader<'a> {
             };
             number.filter(|n| range.contains(n)).ok_or_else(|| {
                 let right = format!("write a number from {} to {}", range.start(), range.end());
-                (format!("{given} is not possible"), right)
+                given.no_number(right)
             })
         })
     }
@@ -133,16 +146,18 @@ impl<'a> Reader<'a> {
     /// A duration within a range, as a text with units.
     pub(super) fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Duration {
         self.take(key, |given| {
-            let text = given.text("a duration such as \"30s\", \"5m\" or \"1h 30m\"")?;
+            if let ValueKind::I64(number) = given.kind {
+                let right = format!("write a duration in quotes, such as \"{number}s\" or \"{number}m\"");
+                return Err((format!("{number} has no unit"), right));
+            }
+            let text = given.text("a duration such as \"30s\" or \"5m\"")?;
             let (least, most) = (*range.start(), *range.end());
             let right = || {
                 let (least, most) = (
                     humantime::format_duration(least),
                     humantime::format_duration(most),
                 );
-                format!(
-                    "write a duration from \"{least}\" to \"{most}\", such as \"30s\", \"5m\" or \"1h 30m\""
-                )
+                format!("write a duration from \"{least}\" to \"{most}\", such as \"30s\" or \"5m\"")
             };
             let duration = humantime::parse_duration(text.trim())
                 .map_err(|e| (format!("{given} is not a duration: {e}"), right()))?;
@@ -172,7 +187,10 @@ impl<'a> Reader<'a> {
     pub(super) fn path(&mut self, key: &str) -> PathBuf {
         let directory = self.directory;
         self.take(key, |given| match given.text("a path")? {
-            "" => Err(("the path is empty".to_owned(), "write a path".to_owned())),
+            "" => Err((
+                "the path is empty".to_owned(),
+                "write a path, such as \"state\"".to_owned(),
+            )),
             path => Ok(directory.join(path)),
         })
     }
@@ -244,6 +262,16 @@ impl<'a> Reader<'a> {
 }
 
 impl Given {
+    /// What to say when a number was expected.
+    fn no_number(&self, right: String) -> Wrong {
+        match &self.kind {
+            ValueKind::String(text) if !self.from_environment && text.trim().parse::<f64>().is_ok() => {
+                (format!("{self} is a text"), format!("{right}, without quotes"))
+            }
+            _ => (format!("{self} is not possible"), right),
+        }
+    }
+
     fn text(&self, expected: &str) -> Result<&str, Wrong> {
         match &self.kind {
             ValueKind::String(text) => Ok(text),

@@ -22,8 +22,12 @@ pub(super) fn unknown_keys(source: &Source<'_>, table: &DeTable<'_>) -> Vec<Prob
     for (name, section) in table {
         let sections = || KEYS.into_iter().filter_map(|key| Some(key.split_once('.')?.0));
         let problem = match section.get_ref() {
+            DeValue::Table(_) if !sections().any(|s| s == name.get_ref()) => {
+                let meant = nearest(name.get_ref(), sections()).map(|meant| format!("[{meant}]"));
+                unknown(&format!("[{}]", name.get_ref()), "section", meant)
+            }
             _ if !sections().any(|s| s == name.get_ref()) => {
-                unknown(name.get_ref(), nearest(name.get_ref(), sections()))
+                unknown(name.get_ref(), "setting", elsewhere(name.get_ref()))
             }
             DeValue::Table(values) => {
                 problems.extend(unknown_in_section(source, name.get_ref(), values));
@@ -50,12 +54,9 @@ fn unknown_in_section(source: &Source<'_>, section: &str, values: &DeTable<'_>) 
                 .help("put it into a file of its own and name that in api.key_file");
             problems.push(problem.at(source.place(offset(name))));
         } else if !names().any(|known| known == name.get_ref()) {
-            let elsewhere = || {
-                KEYS.into_iter()
-                    .find(|k| k.ends_with(&format!(".{}", name.get_ref())))
-            };
-            let meant = nearest(name.get_ref(), names()).or_else(elsewhere);
-            problems.push(unknown(&key, meant).at(source.place(offset(name))));
+            let meant = nearest(name.get_ref(), names()).map(|meant| format!("{section}.{meant}"));
+            let meant = meant.or_else(|| elsewhere(name.get_ref()));
+            problems.push(unknown(&key, "setting", meant).at(source.place(offset(name))));
         } else if let DeValue::Integer(n) = value.get_ref()
             && i64::from_str_radix(n.as_str(), n.radix()).is_err()
         {
@@ -66,10 +67,17 @@ fn unknown_in_section(source: &Source<'_>, section: &str, values: &DeTable<'_>) 
     problems
 }
 
-fn unknown(key: &str, meant: Option<&str>) -> Problem {
+/// The setting of this name in whatever section, and where it belongs.
+fn elsewhere(name: &str) -> Option<String> {
+    let mut split = KEYS.into_iter().filter_map(|key| key.split_once('.'));
+    let (section, name) = split.find(|(_, of)| *of == name)?;
+    Some(format!("{section}.{name}, which stands below [{section}]"))
+}
+
+fn unknown(key: &str, what: &str, meant: Option<String>) -> Problem {
     let help = match meant {
         Some(meant) => format!("did you mean {meant}?"),
         None => "config.toml.example has all settings".to_owned(),
     };
-    Problem::new(format!("{key}: there is no such setting")).help(help)
+    Problem::new(format!("{key}: there is no such {what}")).help(help)
 }

@@ -61,6 +61,10 @@ fn is_postgres(url: &str) -> bool {
 pub(super) fn base_url(text: &str) -> Result<String, Wrong> {
     let right = || "write an address such as \"https://api.keyapi.ai\"".to_owned();
     let wrong = |why: &str| Err((why.to_owned(), right()));
+    if !text.contains("://") {
+        let message = format!("{text:?} does not begin with https://");
+        return Err((message, right()));
+    }
     let url = Url::parse(text.trim()).map_err(|e| (format!("{text:?} is not a URL: {e}"), right()))?;
     match (url.scheme(), url.host_str()) {
         (_, None) => return wrong("the URL has no host"),
@@ -110,7 +114,10 @@ pub(super) fn database(text: &str, directory: &Path) -> Result<String, Wrong> {
     if path.is_empty() {
         return Err(("the URL names no file".to_owned(), right));
     }
-    if path == ":memory:" || path.starts_with('/') {
+    if path == ":memory:" || parameters.contains("mode=memory") {
+        return Err(("a database in memory keeps no history".to_owned(), right));
+    }
+    if path.starts_with('/') {
         return Ok(text.to_owned());
     }
     let Some(directory) = directory.to_str() else {

@@ -101,6 +101,9 @@ fn blame(fields: &[&str], whole: &CronError) -> String {
 /// croner's message without the name of its kind.
 fn plain(error: &CronError) -> String {
     match error {
+        CronError::InvalidPattern(why) | CronError::ComponentError(why) if why.contains("out of bounds") => {
+            "there is no such number".to_owned()
+        }
         CronError::InvalidPattern(why) | CronError::ComponentError(why) => why.clone(),
         CronError::IllegalCharacters(_) => "it has a character that cannot stand there".to_owned(),
         other => other.to_string(),

@@ -1,16 +1,18 @@
 //! The daemon: a loop that wakes once a second and makes a pass when something is due. It remembers
 //! only when to look next; what is due is computed from the ledger each time.
 
-use tokio::signal::unix::Signal;
+use std::sync::Arc;
 
+use tokio::signal::unix::Signal;
+use tokio::sync::{Notify, watch};
+
+use super::follow::{Followed, Follower};
 use super::heartbeat::Heartbeat;
 use super::notify::{self, Standing};
-use super::session::{SIGN_OF_LIFE, read_watchlist};
+use super::session::SIGN_OF_LIFE;
 use super::signals::{Signals, reload};
-use super::watched::Watched;
 use super::{ServiceError, Session};
 use crate::clock::{Clock, DAY, rfc3339};
-use crate::collect::targets::Changes;
 use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
@@ -33,18 +35,20 @@ pub async fn run(
     let key = config.api_key()?;
     // The watchlist comes after what stays: the memory that reading it takes can then be given back.
     let session = Session::open(&config, &key, clock).await?;
-    // Before the file is read: an edit during a long first look is seen afterwards.
-    let watched = config.watchlist.path.clone().map(Watched::new);
-    if let Some(watchlist) = read_watchlist(&config)? {
-        tell(&session.sync(&watchlist).await?);
-    }
+    let (followed, receiver) = watch::channel(Followed::of(&config));
+    let edited = Arc::new(Notify::new());
+    let store = session.collector.store.clone();
+    let clock = session.collector.clock.clone();
+    let follower = Follower::new(store, clock, receiver, Arc::clone(&edited));
+    follower.begin().await?;
     if config.http.listen.is_some() {
         tracing::warn!("http.listen is set, but this version serves no page yet");
     }
     let daemon = Daemon {
         session,
         config,
-        watched,
+        followed,
+        edited,
         hangup,
         look_at: 0,
         not_before: 0,
@@ -52,26 +56,18 @@ pub async fn run(
         last_tick: 0,
         standing: Standing::default(),
     };
-    signals.stopping(async |stop| daemon.live(stop, load).await).await
-}
-
-/// Logs what the watchlist has changed, for people and in fields.
-fn tell(changes: &Changes) {
-    tracing::info!(
-        added = changes.added,
-        removed = changes.removed,
-        changed = changes.changed,
-        returned = changes.returned,
-        credits_per_day_before = changes.credits_per_day_before,
-        credits_per_day_after = changes.credits_per_day_after,
-        "the targets follow the watchlist"
-    );
+    let both = async |stop: Stop| tokio::join!(daemon.live(stop.clone(), load), follower.follow(stop));
+    let (lived, ()) = signals.stopping(both).await;
+    lived
 }
 
 struct Daemon {
     session: Session,
     config: Config,
-    watched: Option<Watched>,
+    /// Tells whoever follows the watchlist what to follow.
+    followed: watch::Sender<Followed>,
+    /// Told when an edit has changed the targets.
+    edited: Arc<Notify>,
     hangup: Signal,
     /// The next instant at which something can be due, unix seconds.
     look_at: i64,
@@ -99,6 +95,7 @@ impl Daemon {
                     self.reload(&load).await;
                     notify::ready();
                 }
+                () = self.edited.notified() => self.look_at = 0,
                 () = stop.wait() => break,
             }
         }
@@ -110,9 +107,6 @@ impl Daemon {
 
     /// One beat. Errors of the database are logged and tried again: a daemon outlives an outage.
     async fn tick(&mut self, stop: &Stop) {
-        if self.watched.as_mut().is_some_and(Watched::changed) {
-            self.reread_watchlist().await;
-        }
         let now = self.session.collector.clock.now();
         // A clock that went backwards has changed what is due.
         let backwards = now < self.last_tick;
@@ -204,12 +198,8 @@ impl Daemon {
             Ok(config) => config,
             Err(problems) => return tracing::error!("the configuration is not reloaded:\n{problems}"),
         };
-        if config.database.url.expose() != self.config.database.url.expose()
-            || config.state.dir != self.config.state.dir
-        {
-            tracing::warn!("database.url and state.dir take effect at the next start");
-        }
         let key = config.api_key().map_err(ServiceError::from);
+        let before = self.session.collector.key_fingerprint.clone();
         if let Err(error) = key.and_then(|key| self.session.reconfigure(&config, &key)) {
             return tracing::error!("the configuration is not reloaded:\n{error}");
         }
@@ -217,36 +207,30 @@ impl Daemon {
         if let Err(error) = self.session.collector.sign_of_life().await {
             tracing::warn!(%error, "could not write a sign of life");
         }
-        self.watched = config.watchlist.path.clone().map(Watched::new);
-        self.config = config;
-        self.reread_watchlist().await;
         let collector = &self.session.collector;
+        if collector.key_fingerprint != before {
+            tracing::info!(from = before, to = collector.key_fingerprint, "another API key");
+        }
+        self.config = adopted(&self.config, config);
+        self.followed.send_replace(Followed::of(&self.config));
         if let Err(error) = collector.store.resume(&collector.key_fingerprint).await {
             tracing::error!(%error, "the pause of the key could not be ended");
         }
         self.look_at = 0;
         tracing::info!("reloaded");
     }
+}
 
-    /// Applies the watchlist as it is now; a broken one leaves everything as it was.
-    async fn reread_watchlist(&mut self) {
-        let applied = match read_watchlist(&self.config) {
-            Ok(Some(watchlist)) => self.session.sync(&watchlist).await,
-            Ok(None) => return,
-            Err(problems) => Err(ServiceError::Problems(problems)),
-        };
-        match applied {
-            Ok(changes) => {
-                tell(&changes);
-                self.look_at = 0;
-            }
-            Err(error) => {
-                if matches!(error, ServiceError::Store(_)) {
-                    // The file is good: it is tried again, also without another edit.
-                    self.watched.iter_mut().for_each(Watched::forget);
-                }
-                tracing::error!("the old watchlist stays in force:\n{error}");
-            }
+/// What is in force after a reload, with each change told: what needs a restart is as it was, so that
+/// the next reload tells it again.
+fn adopted(old: &Config, new: Config) -> Config {
+    for change in old.changes(&new) {
+        let (from, to) = (&change.from, &change.to);
+        if change.needs_restart {
+            tracing::warn!(setting = change.key, from, to, "this setting needs a restart");
+        } else {
+            tracing::info!(setting = change.key, from, to, "applied");
         }
     }
+    new.as_far_as_running(old)
 }

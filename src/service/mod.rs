@@ -2,8 +2,10 @@
 //! This is the only place that starts tasks, and each is ended where it was started.
 
 mod daemon;
+mod follow;
 mod heartbeat;
 mod lock;
+mod notices;
 mod notify;
 mod reparse;
 mod session;

@@ -148,10 +148,15 @@ pub fn read_watchlist(config: &Config) -> Result<Option<Watchlist>, Problems> {
         return Ok(None);
     };
     let watchlist = watchlist::read(path)?;
+    warn_of(&watchlist);
+    Ok(Some(watchlist))
+}
+
+/// Logs what is doubtful about a watchlist.
+pub(super) fn warn_of(watchlist: &Watchlist) {
     for warning in &watchlist.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Some(watchlist))
 }
 
 fn spool(config: &Config) -> Result<Spool, ServiceError> {

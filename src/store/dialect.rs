@@ -23,14 +23,15 @@ const CACHE: &str = "-8000";
 /// Opens a SQLite file: write-ahead log, one writer (several only wait for each other and fail),
 /// and every commit on disk before it counts, because what it holds was paid for.
 pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, StoreError> {
-    let options = SqliteConnectOptions::from_str(url).map_err(|e| StoreError::open("SQLite", e))?;
+    let options =
+        SqliteConnectOptions::from_str(url).map_err(|e| StoreError::open("the SQLite database", e))?;
     let file = options.get_filename().to_owned();
-    let name = format!("SQLite ({})", file.display());
+    let name = format!("the database {}", file.display());
     if file.as_os_str() == ":memory:" || url.contains("mode=memory") {
-        let cause = "a database in memory keeps no history; name a file".to_owned();
         return Err(StoreError::Open {
             database: name,
-            cause,
+            cause: "a database in memory keeps no history".to_owned(),
+            help: "name a file: sqlite:soundwatch.db",
         });
     }
     if missing == Missing::Refuse && !file.exists() {

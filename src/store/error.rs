@@ -4,12 +4,14 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened.
-    #[error("cannot open the {database} database: {cause}")]
+    #[error("cannot open {database}: {cause}\n  help: {help}")]
     Open {
-        /// Its name for people.
+        /// Its name for people, such as "the Postgres database".
         database: String,
         /// Why not.
         cause: String,
+        /// What to do about it.
+        help: &'static str,
     },
     /// There is no SQLite file of that name.
     #[error(
@@ -45,7 +47,7 @@ pub enum StoreError {
     #[error("the database holds something unexpected: {0}")]
     Unreadable(String),
     /// The database said no, or did not answer.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {0}{mend}", mend = mend(.0))]
     Failed(#[from] sqlx::Error),
 }
 
@@ -53,7 +55,14 @@ impl StoreError {
     pub(crate) fn open(database: &str, cause: sqlx::Error) -> Self {
         Self::Open {
             database: database.to_owned(),
-            cause: cause.to_string(),
+            help: help(&cause),
+            cause: match cause {
+                // Its own words name the crate's settings.
+                sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
+                sqlx::Error::Io(error) => error.to_string(),
+                sqlx::Error::Database(error) => error.message().to_owned(),
+                other => other.to_string(),
+            },
         }
     }
 
@@ -86,5 +95,39 @@ impl StoreError {
             error.code().as_deref(),
             Some("40001" | "40P01" | "5" | "6" | "261" | "517")
         )
+    }
+}
+
+/// What to do about a database that cannot be opened.
+fn help(cause: &sqlx::Error) -> &'static str {
+    let code = match cause {
+        sqlx::Error::Database(error) => error.code().unwrap_or_default(),
+        _ => "".into(),
+    };
+    match (cause, code.as_ref()) {
+        (sqlx::Error::Tls(_), _) => {
+            "mend the server's certificate, or say in database.url what is wanted: ?sslmode=…"
+        }
+        (sqlx::Error::Configuration(_), _) => "mend database.url; config.toml.example shows what it may be",
+        (_, "28P01" | "28000") => "mend user and password in database.url, or let them in with pg_hba.conf",
+        (_, "3D000") => "make the database with createdb, or name another one in database.url",
+        (_, "53300") => "end other connections, or raise max_connections of the server",
+        (_, "14") => {
+            "let this user write to the file and to its folder, or name another place in database.url"
+        }
+        (_, "26") => "this file is something else: name another one in database.url",
+        _ => {
+            "see that it runs and that this machine reaches it, and that host, port and name in database.url are right"
+        }
+    }
+}
+
+/// What to do when a database is gone that was there.
+fn mend(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => {
+            "\n  help: see that it runs and that this machine reaches it; `soundwatch check` tries"
+        }
+        _ => "",
     }
 }

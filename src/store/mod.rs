@@ -14,9 +14,12 @@ mod many;
 pub mod migrate;
 pub mod pauses;
 pub mod reports;
+pub mod returned;
 pub mod settle;
+pub mod spend;
 pub mod status;
 pub mod targets;
+pub mod times;
 pub mod why;
 pub mod windows;
 pub mod workers;
@@ -77,7 +80,10 @@ impl Store {
             .await;
         match pool {
             Ok(pool) => Ok(Self::Postgres(pool)),
-            Err(error) => Err(StoreError::open("Postgres", why_not(url, error).await)),
+            Err(error) => Err(StoreError::open(
+                "the Postgres database",
+                why_not(url, error).await,
+            )),
         }
     }
 

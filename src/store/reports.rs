@@ -26,6 +26,17 @@ pub struct FetchResult {
     pub credits: i64,
 }
 
+/// What came of the last request of a fetch; all `None` when none was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LastAttempt {
+    /// Of the answer.
+    pub http_status: Option<i64>,
+    /// What was wrong.
+    pub error: Option<String>,
+    /// Until the answer was complete.
+    pub latency_ms: Option<i64>,
+}
+
 /// How far fetches are that were handed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HandOver {
@@ -119,6 +130,44 @@ impl Store {
             }),
             None => Ok(HandOver::default()),
         }
+    }
+
+    /// What became of one slot of a target, and of its last attempt; `None` while it is open.
+    pub async fn result_of(
+        &self,
+        target_id: i64,
+        slot_at: i64,
+    ) -> Result<Option<(FetchResult, LastAttempt)>, StoreError> {
+        let mut tx = self.read().await?;
+        let results = rows!(
+            &mut tx,
+            fetch_results!("WHERE t.id = $1 AND f.slot_at = $2 AND f.outcome IS NOT NULL"),
+            target_id,
+            slot_at
+        )?;
+        let attempts = rows!(
+            &mut tx,
+            "SELECT a.http_status, a.error, a.latency_ms
+            FROM fetches AS f
+            JOIN attempts AS a ON a.fetch_id = f.id
+            WHERE f.target_id = $1 AND f.slot_at = $2
+            ORDER BY a.n DESC
+            LIMIT 1",
+            target_id,
+            slot_at
+        )?;
+        let Some(result) = results.first() else {
+            return Ok(None);
+        };
+        let last = match attempts.first() {
+            Some(row) => LastAttempt {
+                http_status: row.get("http_status")?,
+                error: row.get("error")?,
+                latency_ms: row.get("latency_ms")?,
+            },
+            None => LastAttempt::default(),
+        };
+        Ok(Some((fetch_result(result)?, last)))
     }
 
     /// Which of these sounds are not watched.

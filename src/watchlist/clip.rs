@@ -21,7 +21,8 @@ const WRITE_AN_ID: &str = "write the 15 to 20 digits at the end of a link such a
 
 fn why_not_an_id(text: &str) -> String {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        format!("\"{text}\" has {} digits; a clip ID has 15 to 20", text.len())
+        let digits = if text.len() == 1 { "digit" } else { "digits" };
+        format!("\"{text}\" has {} {digits}; a clip ID has 15 to 20", text.len())
     } else {
         format!("{text:?} is neither a clip ID nor a link")
     }

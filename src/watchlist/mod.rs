@@ -30,10 +30,44 @@ pub struct Watchlist {
     pub warnings: Vec<Problem>,
 }
 
+/// A watchlist that may have problems, with what is doubtful about the rest of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// What could be read.
+    pub watchlist: Watchlist,
+    /// Everything that is wrong.
+    pub problems: Problems,
+}
+
+impl Examined {
+    fn broken(problems: Vec<Problem>) -> Self {
+        Self {
+            problems: Problems(problems),
+            ..Self::default()
+        }
+    }
+
+    /// The watchlist, if nothing is wrong with it.
+    pub fn usable(self) -> Result<Watchlist, Problems> {
+        if self.problems.0.is_empty() {
+            Ok(self.watchlist)
+        } else {
+            Err(self.problems)
+        }
+    }
+}
+
 /// Reads a watchlist file.
 pub fn read(path: &Path) -> Result<Watchlist, Problems> {
-    let text = source::read_text(path, "write one after watchlist.toml.example")?;
-    parse(path, &text)
+    examine(path).usable()
+}
+
+/// The same, with the warnings also when there are problems.
+pub fn examine(path: &Path) -> Examined {
+    match source::read_text(path, "write one after watchlist.toml.example") {
+        Ok(text) => parse::examine_text(path, &text),
+        Err(problem) => Examined::broken(vec![problem]),
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::Watchlist;
 use super::fields::{Fields, Value};
+use super::{Examined, Watchlist};
 use crate::model::{ClipId, Period, Region, TargetSpec, Window};
 use crate::problem::Problems;
 use crate::source::{Source, kind_of, offset};
@@ -29,8 +29,13 @@ const PIECE: usize = 2_000;
 
 /// Reads the text of the watchlist `file`: all targets, or everything that is wrong.
 pub fn parse(file: &Path, text: &str) -> Result<Watchlist, Problems> {
+    examine_text(file, text).usable()
+}
+
+/// The same, with the warnings also when there are problems.
+pub(super) fn examine_text(file: &Path, text: &str) -> Examined {
     read(file, text, &pieces(text)).unwrap_or_else(|NotInPieces| {
-        read(file, text, &[0]).unwrap_or_else(|NotInPieces| Ok(Watchlist::default()))
+        read(file, text, &[0]).unwrap_or_else(|NotInPieces| Examined::default())
     })
 }
 
@@ -54,7 +59,7 @@ fn pieces(text: &str) -> Vec<usize> {
 
 /// Reads the text cut at these places. A text that is wrong as TOML, or that has something else than
 /// sounds further down, is for reading in one piece.
-fn read(file: &Path, text: &str, starts: &[usize]) -> Result<Result<Watchlist, Problems>, NotInPieces> {
+fn read(file: &Path, text: &str, starts: &[usize]) -> Result<Examined, NotInPieces> {
     let mut parser = Parser {
         fields: Fields::new(Source::new(file, text)),
         seen: HashMap::new(),
@@ -66,7 +71,7 @@ fn read(file: &Path, text: &str, starts: &[usize]) -> Result<Result<Watchlist, P
         let (table, broken) = parser.fields.source.toml(*start..end);
         if !broken.is_empty() && starts.len() == 1 {
             // Half a file would bring problems that are none, such as "no sounds at all".
-            return Ok(Err(Problems(broken)));
+            return Ok(Examined::broken(broken));
         }
         match &defaults {
             None => defaults = Some(parser.file(&table)),
@@ -79,12 +84,11 @@ fn read(file: &Path, text: &str, starts: &[usize]) -> Result<Result<Watchlist, P
     }
     let Parser { fields, targets, .. } = parser;
     let (mut problems, mut warnings) = (fields.problems, fields.warnings);
-    Ok(if problems.is_empty() {
-        warnings.sort();
-        Ok(Watchlist { targets, warnings })
-    } else {
-        problems.sort();
-        Err(Problems(problems))
+    problems.sort();
+    warnings.sort();
+    Ok(Examined {
+        watchlist: Watchlist { targets, warnings },
+        problems: Problems(problems),
     })
 }
 

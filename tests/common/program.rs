@@ -87,6 +87,17 @@ impl Place {
         Self::begin(self.command(arguments))
     }
 
+    /// The same with what it says on stderr in a file of the place.
+    pub fn start_logging(&self, arguments: &str, file: &str) -> Running {
+        let mut command = self.command(arguments);
+        let log = std::fs::File::create(self.path().join(file)).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
+        Running {
+            child: Some(command.spawn().unwrap()),
+            env: Vec::new(),
+        }
+    }
+
     /// The same with one more setting.
     pub fn start_with(&self, arguments: &str, name: &str, value: &str) -> Running {
         let mut command = self.command(arguments);

@@ -1,0 +1,141 @@
+//! What a reload changes, setting by setting, and what of it waits for a restart.
+
+use humantime_serde::re::humantime::format_duration;
+
+use super::Config;
+
+/// A setting that a reload has found changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its name.
+    pub key: &'static str,
+    /// What it was; secrets are left out.
+    pub from: String,
+    /// What it is to be; secrets are left out.
+    pub to: String,
+    /// Whether it takes effect at the next start only.
+    pub needs_restart: bool,
+}
+
+impl Config {
+    /// The settings that are different in `new`.
+    pub fn changes(&self, new: &Self) -> Vec<Change> {
+        let mut changes: Vec<Change> = (self.shown().into_iter().zip(new.shown()))
+            .filter(|((_, from), (_, to))| from != to)
+            .map(|((key, from), (_, to))| Change {
+                key,
+                from,
+                to,
+                needs_restart: ["state.dir", "http.listen"].contains(&key),
+            })
+            .collect();
+        // Compared as it is, shown without its password: that may be all that has changed.
+        if self.database.url.expose() != new.database.url.expose() {
+            changes.push(Change {
+                key: "database.url",
+                from: self.database.url.to_string(),
+                to: new.database.url.to_string(),
+                needs_restart: true,
+            });
+        }
+        changes
+    }
+
+    /// This configuration, but for what `running` has and cannot change.
+    #[must_use]
+    pub fn as_far_as_running(self, running: &Self) -> Self {
+        Self {
+            database: running.database.clone(),
+            state: running.state.clone(),
+            http: running.http,
+            ..self
+        }
+    }
+
+    /// All settings but the database, as people read them.
+    fn shown(&self) -> [(&'static str, String); 14] {
+        let path = |path: &Option<std::path::PathBuf>| match path {
+            Some(path) => path.display().to_string(),
+            None => "none".to_owned(),
+        };
+        let (api, budget) = (&self.api, &self.budget);
+        [
+            ("api.base_url", api.base_url.clone()),
+            ("api.key_file", path(&api.key_file)),
+            ("api.requests_per_second", api.requests_per_second.to_string()),
+            ("api.max_in_flight", api.max_in_flight.to_string()),
+            ("api.timeout", format_duration(api.timeout).to_string()),
+            ("api.attempts", api.attempts.to_string()),
+            ("api.pause", format_duration(api.pause).to_string()),
+            (
+                "budget.credits_per_request",
+                budget.credits_per_request.to_string(),
+            ),
+            ("budget.daily_credits", budget.daily_credits.to_string()),
+            ("budget.monthly_credits", budget.monthly_credits.to_string()),
+            ("watchlist.path", path(&self.watchlist.path)),
+            (
+                "schedule.catch_up",
+                format_duration(self.schedule.catch_up).to_string(),
+            ),
+            (
+                "http.listen",
+                self.http
+                    .listen
+                    .map_or_else(|| "none".to_owned(), |listen| listen.to_string()),
+            ),
+            ("state.dir", self.state.dir.display().to_string()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::{KEYS, load_from};
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let file = (PathBuf::from("config.toml"), text.to_owned());
+        load_from(Some(file), &[], Path::new("/here")).unwrap()
+    }
+
+    #[test]
+    fn every_setting_is_compared() {
+        let mut shown: Vec<&str> = config("").shown().iter().map(|(key, _)| *key).collect();
+        shown.push("database.url");
+        let mut keys = KEYS.to_vec();
+        shown.sort_unstable();
+        keys.sort_unstable();
+        assert_eq!(shown, keys);
+    }
+
+    #[test]
+    fn a_changed_setting_is_told_from_what_to_what() {
+        let changes = config("").changes(&config("[api]\ntimeout = \"1m\"\n[state]\ndir = \"other\"\n"));
+        let told: Vec<_> = changes
+            .iter()
+            .map(|c| (c.key, c.from.as_str(), c.to.as_str(), c.needs_restart))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("api.timeout", "30s", "1m", false),
+                ("state.dir", "/here/state", "/here/other", true),
+            ]
+        );
+    }
+
+    #[test]
+    fn another_password_is_a_change_that_does_not_show_it() {
+        let url = |password| format!("[database]\nurl = \"postgres://me:{password}@host/db\"\n");
+        let (old, new) = (config(&url("secret1")), config(&url("secret2")));
+        let changes = old.changes(&new);
+        assert_eq!(changes.len(), 1);
+        assert!(changes[0].needs_restart);
+        assert!(!format!("{changes:?}").contains("secret"), "{changes:?}");
+        let kept = new.as_far_as_running(&old);
+        assert!(old.changes(&kept).is_empty(), "what cannot change stays");
+    }
+}
