@@ -8,6 +8,7 @@
 mod alerts;
 mod ask;
 mod content;
+mod counts;
 mod fetch;
 mod pack;
 mod plan;
@@ -227,7 +228,8 @@ impl Tally<'_> {
         (self.observe)(Event::Found(slots));
     }
 
-    fn settled(&self, outcome: Outcome, fetches: u64) {
+    fn settled(&self, outcome: Outcome, reason: Option<Reason>, fetches: u64) {
+        counts::settled(outcome, reason, fetches);
         self.edit(|report| *report.outcomes.entry(outcome).or_default() += fetches);
         (self.observe)(Event::Settled(outcome, fetches));
     }
@@ -343,7 +345,7 @@ impl Collector {
             if skipped == 0 {
                 return Ok(());
             }
-            tally.settled(Outcome::Skipped, skipped);
+            tally.settled(Outcome::Skipped, Some(reason), skipped);
         }
     }
 

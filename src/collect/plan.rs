@@ -1,7 +1,7 @@
 //! What a pass does before it asks: old claims are taken over, and missed slots get their rows.
 
 use super::{Collector, Tally};
-use crate::model::Outcome;
+use crate::model::{Outcome, Reason};
 use crate::schedule::Schedule;
 use crate::store::StoreError;
 use crate::store::due::{Due, Group, GroupSlot, MissedSlot};
@@ -39,7 +39,7 @@ impl Collector {
         if !missed.is_empty() {
             let recorded = self.store.record_missed(&missed, &self.worker.id, now).await?;
             if recorded > 0 {
-                tally.settled(Outcome::Skipped, recorded);
+                tally.settled(Outcome::Skipped, Some(Reason::Missed), recorded);
                 tracing::warn!(slots = recorded, "recorded slots that were missed");
             }
         }

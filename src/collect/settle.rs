@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use super::spooled::Answer;
-use super::{Collector, Tally};
+use super::{Collector, Tally, counts};
 use crate::model::{Claim, Outcome, Reason};
 use crate::spool::Slot;
 use crate::store::StoreError;
@@ -40,16 +40,19 @@ impl Collector {
         batch: &[Settlement],
         tally: &Tally<'_>,
     ) -> Result<(), StoreError> {
+        let began = self.clock.monotonic();
         let settled = self.store.settle(batch).await?;
+        counts::settled_in(self.clock.monotonic().saturating_sub(began));
         self.alert_without_data(batch, &settled, tally).await;
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;
             tally.attempted(attempt);
+            counts::attempted(attempt);
             self.tell_unknown_fields(settlement);
             let Some((outcome, reason)) = settled else {
                 continue;
             };
-            tally.settled(outcome, 1);
+            tally.settled(outcome, reason, 1);
             let target = &settlement.claim.ask;
             let slot = crate::clock::rfc3339(settlement.claim.slot_at);
             if let Some(reason) = reason {
@@ -96,7 +99,7 @@ impl Collector {
         self.store
             .give_up(&self.worker.id, claim.fetch_id, reason, self.clock.now())
             .await?;
-        tally.settled(Outcome::Failed, 1);
+        tally.settled(Outcome::Failed, Some(reason), 1);
         tracing::warn!(
             target = %claim.ask,
             slot = crate::clock::rfc3339(claim.slot_at),

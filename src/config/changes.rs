@@ -26,7 +26,7 @@ impl Config {
                 key,
                 from,
                 to,
-                needs_restart: ["state.dir", "http.listen"].contains(&key),
+                needs_restart: ["state.dir", "http.listen", "http.token_file"].contains(&key),
             })
             .collect();
         // Compared as it is, shown without its password: that may be all that has changed.
@@ -47,13 +47,13 @@ impl Config {
         Self {
             database: running.database.clone(),
             state: running.state.clone(),
-            http: running.http,
+            http: running.http.clone(),
             ..self
         }
     }
 
     /// All settings but the database, as people read them.
-    fn shown(&self) -> [(&'static str, String); 14] {
+    fn shown(&self) -> [(&'static str, String); 15] {
         let path = |path: &Option<std::path::PathBuf>| match path {
             Some(path) => path.display().to_string(),
             None => "none".to_owned(),
@@ -84,6 +84,7 @@ impl Config {
                     .listen
                     .map_or_else(|| "none".to_owned(), |listen| listen.to_string()),
             ),
+            ("http.token_file", path(&self.http.token_file)),
             ("state.dir", self.state.dir.display().to_string()),
         ]
     }

@@ -16,6 +16,9 @@ const CREDENTIAL: &str = "api-key";
 /// No key is as long; reading stops there, should someone name a large file.
 const MOST_BYTES: u64 = 16 * 1024;
 
+/// A token that can be guessed protects nothing (characters).
+const SHORTEST_TOKEN: usize = 16;
+
 /// The API key. It is neither printed nor logged nor stored.
 #[derive(Clone)]
 pub struct ApiKey(SecretString);
@@ -81,6 +84,22 @@ pub(super) fn find(
     }
 }
 
+/// The token of the page's visitors; others than the owner must not read its file either.
+pub(super) fn token(path: &Path) -> Result<SecretString, Problem> {
+    let at = |problem: Problem| problem.at(Place::file(path));
+    let Some(text) = read_text(path, Guarded::ByMode, "token")? else {
+        let help = "make the file, with a long random text in it, or take http.token_file out";
+        return Err(at(Problem::new("there is no token").help(help)));
+    };
+    let token = text.trim();
+    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        let why = format!("the token must be one word of {SHORTEST_TOKEN} characters or more");
+        let help = "make one with: head -c 32 /dev/urandom | base64";
+        return Err(at(Problem::new(why).help(help)));
+    }
+    Ok(SecretString::from(token))
+}
+
 /// Who keeps others from reading a key file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guarded {
@@ -92,8 +111,20 @@ enum Guarded {
 
 /// The key of a file; `None` when there is no such file.
 fn read(path: &Path, guarded: Guarded) -> Result<Option<ApiKey>, Problem> {
+    let Some(text) = read_text(path, guarded, "API key")? else {
+        return Ok(None);
+    };
+    ApiKey::new(&text).map(Some).map_err(|why| {
+        Problem::new(why)
+            .help("the file must hold the API key alone")
+            .at(Place::file(path))
+    })
+}
+
+/// The text of a file with a secret (`what`); `None` when there is no such file.
+fn read_text(path: &Path, guarded: Guarded, what: &str) -> Result<Option<String>, Problem> {
     let unreadable = |error: std::io::Error| {
-        Problem::new(format!("the API key cannot be read: {error}"))
+        Problem::new(format!("the {what} cannot be read: {error}"))
             .help("let the user that runs soundwatch own the file")
             .at(Place::file(path))
     };
@@ -110,7 +141,7 @@ fn read(path: &Path, guarded: Guarded) -> Result<Option<ApiKey>, Problem> {
     let mode = metadata.permissions().mode();
     if guarded == Guarded::ByMode && mode & 0o077 != 0 {
         let problem = Problem::new(format!(
-            "others than the owner can get at the API key (mode {:03o})",
+            "others than the owner can get at the {what} (mode {:03o})",
             mode & 0o777
         ));
         return Err(problem
@@ -123,13 +154,7 @@ fn read(path: &Path, guarded: Guarded) -> Result<Option<ApiKey>, Problem> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     // Not UTF-8: the replacement characters are refused like any other that no header can hold.
-    ApiKey::new(&String::from_utf8_lossy(&bytes))
-        .map(Some)
-        .map_err(|why| {
-            Problem::new(why)
-                .help("the file must hold the API key alone")
-                .at(Place::file(path))
-        })
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn missing(file: Option<&Path>) -> Problem {

@@ -16,6 +16,8 @@ pub use changes::Change;
 pub use key::ApiKey;
 pub use values::DatabaseUrl;
 
+use secrecy::SecretString;
+
 use crate::clock::DAY;
 use crate::problem::{Problem, Problems};
 use crate::source;
@@ -25,7 +27,7 @@ use reader::Reader;
 pub const EXAMPLE: &str = include_str!("../../config.toml.example");
 
 /// Every setting that there is. The API key is none: whoever reads the file would read it.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "api.base_url",
     "api.key_file",
     "api.requests_per_second",
@@ -40,6 +42,7 @@ const KEYS: [&str; 15] = [
     "watchlist.path",
     "schedule.catch_up",
     "http.listen",
+    "http.token_file",
     "state.dir",
 ];
 
@@ -130,10 +133,12 @@ pub struct ScheduleSettings {
 }
 
 /// The listener.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Http {
     /// `None`: no listener.
     pub listen: Option<SocketAddr>,
+    /// The file of the token that visitors need; always there when others than this machine can visit.
+    pub token_file: Option<PathBuf>,
 }
 
 /// What is kept outside the database.
@@ -230,6 +235,13 @@ fn examine_from(file: Option<(PathBuf, String)>, env: &[(String, String)], cwd: 
     let given = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     let mut reader = Reader::new(given, env, &directory);
     let mut config = settings(&mut reader);
+    if config.http.listen.is_some_and(|listen| !listen.ip().is_loopback()) && config.http.token_file.is_none() {
+        reader.refuse(
+            "http.listen",
+            "others than this machine could read the page without a token",
+            "set http.token_file to a file with a long random text, or listen on 127.0.0.1",
+        );
+    }
     let variables = reader.variables();
     let (problems, unsure) = reader.finish();
     config.path = file.map(|(path, _)| path);
@@ -273,6 +285,7 @@ fn settings(read: &mut Reader<'_>) -> Config {
         },
         http: Http {
             listen: read.listen("http.listen"),
+            token_file: read.optional_path("http.token_file"),
         },
         state: State {
             dir: read.path("state.dir"),
@@ -297,6 +310,14 @@ impl Config {
             self.api.key_file.as_deref(),
             key.as_deref(),
         )
+    }
+}
+
+impl Config {
+    /// The token that visitors of the page need; `None` where none is asked for.
+    pub fn http_token(&self) -> Result<Option<SecretString>, Problems> {
+        let file = self.http.token_file.as_deref();
+        file.map(key::token).transpose().map_err(Problems::from)
     }
 }
 

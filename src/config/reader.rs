@@ -233,21 +233,26 @@ impl<'a> Reader<'a> {
             from_environment,
         };
         read(&given).unwrap_or_else(|(message, help)| {
-            let problem = if from_environment {
-                Problem::new(format!("{}: {message}", variable_of(key)))
-            } else {
-                let problem = Problem::new(format!("{key}: {message}"));
-                match self.place(key) {
-                    Some(place) => problem.at(place),
-                    None => problem,
-                }
-            };
-            self.problems.push(problem.help(help));
-            if let Unsure::These(keys) = &mut self.unsure {
-                keys.push(key.to_owned());
-            }
+            self.refuse(key, &message, &help);
             T::default()
         })
+    }
+
+    /// Keeps a problem with a value, and where it was given.
+    pub(super) fn refuse(&mut self, key: &str, message: &str, help: &str) {
+        let problem = if self.variables.contains(&variable_of(key)) {
+            Problem::new(format!("{}: {message}", variable_of(key)))
+        } else {
+            let problem = Problem::new(format!("{key}: {message}"));
+            match self.place(key) {
+                Some(place) => problem.at(place),
+                None => problem,
+            }
+        };
+        self.problems.push(problem.help(help));
+        if let Unsure::These(keys) = &mut self.unsure {
+            keys.push(key.to_owned());
+        }
     }
 
     /// Where the file has the value of a key.

@@ -11,6 +11,7 @@ use super::heartbeat::Heartbeat;
 use super::notify::{self, Standing};
 use super::session::SIGN_OF_LIFE;
 use super::signals::{Signals, reload};
+use super::web::Web;
 use super::{ServiceError, Session};
 use crate::clock::{Clock, DAY, rfc3339};
 use crate::collect::{Cut, PassError, Report, Stop, Wanted};
@@ -41,9 +42,9 @@ pub async fn run(
     let clock = session.collector.clock.clone();
     let follower = Follower::new(store, clock, receiver, Arc::clone(&edited));
     follower.begin().await?;
-    if config.http.listen.is_some() {
-        tracing::warn!("http.listen is set, but this version serves no page yet");
-    }
+    let listen = config.http.listen;
+    let web = listen.map(|listen| Web::start(&config, listen, session.collector.clock.clone(), session.health.clone()));
+    let web = web.transpose()?;
     let daemon = Daemon {
         session,
         config,
@@ -58,6 +59,7 @@ pub async fn run(
     };
     let both = async |stop: Stop| tokio::join!(daemon.live(stop.clone(), load), follower.follow(stop));
     let (lived, ()) = signals.stopping(both).await;
+    web.into_iter().for_each(Web::stop);
     lived
 }
 
@@ -114,6 +116,7 @@ impl Daemon {
         if let Err(error) = self.work(now, backwards, stop).await {
             tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
             notify::status(&format!("trying again in {AFTER_ERROR} s: {error}"));
+            self.session.health.failed(now, &error);
             self.look_at = 0;
             self.not_before = now + AFTER_ERROR;
         }
@@ -133,6 +136,7 @@ impl Daemon {
         }
         let report = self.pass(stop).await?;
         self.look_at = self.next_look(&report).await?;
+        self.session.health.passed(self.session.collector.clock.now(), self.look_at);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod reparse;
 mod session;
 pub mod signals;
 mod watched;
+mod web;
 
 pub use daemon::run;
 pub use lock::{Holder, Lock};

@@ -18,6 +18,7 @@ use crate::spool::Spool;
 use crate::store::workers::Worker;
 use crate::store::{Missing, Store, StoreError, sqlite_file};
 use crate::watchlist::{self, Watchlist};
+use crate::web::Health;
 
 /// Seconds between two signs of life of a worker.
 pub(super) const SIGN_OF_LIFE: i64 = 5;
@@ -26,6 +27,8 @@ pub(super) const SIGN_OF_LIFE: i64 = 5;
 pub struct Session {
     /// What makes the passes.
     pub collector: Collector,
+    /// How it is, for who shows it.
+    pub(super) health: Health,
     // Given up with the session.
     _lock: Option<Lock>,
 }
@@ -67,6 +70,7 @@ impl Session {
         collector.sign_of_life().await?;
         Ok(Self {
             collector,
+            health: Health::default(),
             _lock: lock,
         })
     }
@@ -111,6 +115,7 @@ impl Session {
     pub(super) async fn sign_of_life(&self) -> Result<(), StoreError> {
         self.collector.sign_of_life().await?;
         notify::alive();
+        self.health.alive(self.collector.clock.now());
         Ok(())
     }
 

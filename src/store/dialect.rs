@@ -62,6 +62,21 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
     Ok(Store::Sqlite { write, read })
 }
 
+/// Opens a SQLite file for reading alone: its writer is one more connection that cannot write.
+pub(super) fn open_sqlite_reader(url: &str) -> Result<Store, StoreError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|e| StoreError::open("SQLite", e))?
+        .create_if_missing(false)
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
+        .pragma("query_only", "on");
+    let pool = || SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(10)).idle_timeout(Duration::from_secs(60));
+    Ok(Store::Sqlite {
+        write: pool().max_connections(1).connect_lazy_with(options.clone()),
+        read: pool().max_connections(super::READERS).connect_lazy_with(options),
+    })
+}
+
 /// Makes the file before SQLite does, which gives those beside it to the same owner. When this fails,
 /// SQLite tells why.
 fn make_for_owner(file: &Path) {

@@ -24,15 +24,19 @@ pub mod why;
 pub mod windows;
 pub mod workers;
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Decode, Executor, Postgres, Row as _, Sqlite, Transaction, Type};
 
 pub use dialect::sqlite_file;
 pub use error::StoreError;
 use many::Many;
+
+/// Connections of a [`Store::open_reader`].
+const READERS: u32 = 4;
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -114,6 +118,35 @@ impl Store {
                 write.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// The same database over connections of its own that cannot write, opened when they are needed.
+    pub fn open_reader(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            return dialect::open_sqlite_reader(url);
+        }
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| StoreError::open("Postgres", error))?
+            .options([("default_transaction_read_only", "on")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(options);
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Asks whether the database answers.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        let mut tx = self.read().await?;
+        rows!(&mut tx, "SELECT 1").map(drop)
+    }
+
+    /// The connections that read: those without work, and all of them.
+    pub fn connections(&self) -> (usize, u32) {
+        match self {
+            Self::Sqlite { read, .. } => (read.num_idle(), read.size()),
+            Self::Postgres(pool) => (pool.num_idle(), pool.size()),
         }
     }
 

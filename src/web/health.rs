@@ -1,0 +1,124 @@
+//! How the daemon is, for a supervisor: alive as long as the loop turns, ready when it can also do its
+//! work, with the reasons when not.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Site;
+use crate::clock::rfc3339;
+use crate::collect::PassError;
+
+/// The daemon gives a sign of life every five seconds; without one for so long it stands still.
+const SILENCE: i64 = 60;
+
+/// A slot that has waited so long (seconds) was not asked in time.
+const LATE: i64 = 900;
+
+/// What the daemon says about itself, shared with who shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Mutex<Vitals>>);
+
+#[derive(Debug, Default)]
+struct Vitals {
+    /// Unix seconds; 0: not yet.
+    alive_at: i64,
+    database: Option<String>,
+    spool: Option<String>,
+    next_look_at: Option<i64>,
+}
+
+/// Why it is not ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// `start`, `loop`, `database`, `spool` or `schedule`.
+    pub what: &'static str,
+    /// For people.
+    pub why: String,
+}
+
+impl Health {
+    /// The loop turns at `at` (unix seconds), and the database has just answered.
+    pub fn alive(&self, at: i64) {
+        let mut vitals = self.vitals();
+        vitals.alive_at = at;
+        vitals.database = None;
+    }
+
+    /// The loop turns at `at`, but this keeps it from its work.
+    pub fn failed(&self, at: i64, error: &PassError) {
+        let mut vitals = self.vitals();
+        vitals.alive_at = at;
+        match error {
+            PassError::NoRoom { .. } => vitals.spool = Some(error.to_string()),
+            PassError::Store(_) => vitals.database = Some(error.to_string()),
+        }
+    }
+
+    /// A pass has ended well at `at`; something can be due next at `next_look_at`.
+    pub fn passed(&self, at: i64, next_look_at: i64) {
+        let mut vitals = self.vitals();
+        vitals.alive_at = at;
+        (vitals.database, vitals.spool) = (None, None);
+        vitals.next_look_at = Some(next_look_at);
+    }
+
+    /// Everything that keeps the daemon from its work at `now`.
+    pub fn reasons(&self, now: i64) -> Vec<Reason> {
+        let vitals = self.vitals();
+        let mut reasons = Vec::new();
+        let mut add = |what, why: String| reasons.push(Reason { what, why });
+        if vitals.alive_at == 0 {
+            add("start", "it is starting".to_owned());
+        } else if now - vitals.alive_at > SILENCE {
+            add("loop", format!("no sign of life since {}", rfc3339(vitals.alive_at)));
+        }
+        if let Some(why) = &vitals.database {
+            add("database", why.clone());
+        }
+        if let Some(why) = &vitals.spool {
+            add("spool", why.clone());
+        }
+        if let Some(at) = vitals.next_look_at.filter(|at| now - at > LATE) {
+            add("schedule", format!("what was due at {} is not done yet", rfc3339(at)));
+        }
+        reasons
+    }
+
+    fn vitals(&self) -> MutexGuard<'_, Vitals> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the process should be left alone: only a loop that stands still is for a restart.
+pub(super) async fn healthz(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
+    let reasons = site.health.reasons(site.clock.now());
+    answer(reasons.into_iter().filter(|reason| reason.what == "loop").collect())
+}
+
+/// Whether it does its work. The database is asked by the daemon's own loop and by this very request.
+pub(super) async fn readyz(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
+    let mut reasons = site.health.reasons(site.clock.now());
+    if reasons.iter().all(|reason| reason.what != "database")
+        && let Err(error) = site.store.answers().await
+    {
+        reasons.push(Reason {
+            what: "database",
+            why: error.to_string(),
+        });
+    }
+    answer(reasons)
+}
+
+fn answer(reasons: Vec<Reason>) -> (StatusCode, Json<Value>) {
+    let status = if reasons.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(json!({ "ok": reasons.is_empty(), "reasons": reasons })))
+}
