@@ -24,6 +24,8 @@ pub mod spool;
 
 pub mod collect;
 
+pub mod alert;
+
 pub mod service;
 
 pub mod simulator;

@@ -41,7 +41,6 @@ impl Collector {
         tally: &Tally<'_>,
     ) -> Result<(), StoreError> {
         let settled = self.store.settle(batch).await?;
-        self.alert_without_data(batch, &settled, tally).await;
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;
             tally.attempted(attempt);

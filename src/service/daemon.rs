@@ -3,6 +3,7 @@
 
 use tokio::signal::unix::Signal;
 
+use super::alerting::Alerting;
 use super::heartbeat::Heartbeat;
 use super::session::{SIGN_OF_LIFE, read_watchlist};
 use super::signals::{Signals, reload};
@@ -40,17 +41,23 @@ pub async fn run(
     if config.http.listen.is_some() {
         tracing::warn!("http.listen is set, but this version serves no page yet");
     }
-    let daemon = Daemon {
-        session,
-        config,
-        watched,
-        hangup,
-        look_at: 0,
-        not_before: 0,
-        last_sign: 0,
-        last_tick: 0,
+    let live = async |stop: Stop| {
+        let collector = &session.collector;
+        let alerting = Alerting::start(&config, collector, &stop);
+        let daemon = Daemon {
+            session,
+            config,
+            watched,
+            alerting,
+            hangup,
+            look_at: 0,
+            not_before: 0,
+            last_sign: 0,
+            last_tick: 0,
+        };
+        daemon.live(stop, load).await
     };
-    signals.stopping(async |stop| daemon.live(stop, load).await).await
+    signals.stopping(live).await
 }
 
 /// Logs what the watchlist has changed, for people and in fields.
@@ -70,6 +77,7 @@ struct Daemon {
     session: Session,
     config: Config,
     watched: Option<Watched>,
+    alerting: Alerting,
     hangup: Signal,
     /// The next instant at which something can be due, unix seconds.
     look_at: i64,
@@ -95,6 +103,7 @@ impl Daemon {
             }
         }
         heartbeat.stop().await;
+        self.alerting.end().await;
         self.session.close().await?;
         tracing::info!("stopped");
         Ok(())
@@ -109,17 +118,21 @@ impl Daemon {
         // A clock that went backwards has changed what is due.
         let backwards = now < self.last_tick;
         self.last_tick = now;
-        if let Err(error) = self.work(now, backwards, stop).await {
-            tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
-            self.look_at = 0;
-            self.not_before = now + AFTER_ERROR;
+        if now < self.not_before && !backwards {
+            return;
+        }
+        match self.work(now, backwards, stop).await {
+            Ok(()) => self.alerting.beat(self.session.collector.clock.now()),
+            Err(error) => {
+                tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
+                self.alerting.failed(&error, now);
+                self.look_at = 0;
+                self.not_before = now + AFTER_ERROR;
+            }
         }
     }
 
     async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), PassError> {
-        if now < self.not_before && !backwards {
-            return Ok(());
-        }
         let collector = &self.session.collector;
         if backwards || now >= self.last_sign + SIGN_OF_LIFE {
             collector.sign_of_life().await?;
@@ -135,6 +148,7 @@ impl Daemon {
 
     async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {
         let report = self.session.pass(Wanted::Due, stop, &|_| {}).await?;
+        self.alerting.passed(&report);
         if report.settled() > 0 {
             let outcomes: Vec<String> = report
                 .outcomes
@@ -205,6 +219,8 @@ impl Daemon {
             tracing::warn!(%error, "could not write a sign of life");
         }
         self.watched = config.watchlist.path.clone().map(Watched::new);
+        self.alerting
+            .reconfigure(&config, &self.session.collector.key_fingerprint);
         self.config = config;
         self.reread_watchlist().await;
         let collector = &self.session.collector;
@@ -224,13 +240,15 @@ impl Daemon {
         };
         match applied {
             Ok(changes) => {
+                self.alerting.watchlist(Ok(()));
                 tell(&changes);
                 self.look_at = 0;
             }
             Err(error) => {
-                if matches!(error, ServiceError::Store(_)) {
+                match &error {
+                    ServiceError::Problems(problems) => self.alerting.watchlist(Err(problems)),
                     // The file is good: it is tried again, also without another edit.
-                    self.watched.iter_mut().for_each(Watched::forget);
+                    _ => self.watched.iter_mut().for_each(Watched::forget),
                 }
                 tracing::error!("the old watchlist stays in force:\n{error}");
             }
