@@ -194,34 +194,28 @@ impl Facts {
         let slots = self.after_slots;
         let (what, advice) = match kind {
             AlertKind::NoData => (
-                format!("without data for {slots} slots in a row"),
+                format!("brought nothing for {slots} slots in a row, and had no data the last time"),
                 "Take them off the watchlist if it stays so: each slot costs credits.",
             ),
             AlertKind::Stale => (
-                format!("with {slots} answers or more whose newest day did not move"),
+                format!("given {slots} answers or more whose newest day did not move"),
                 "The service repeats itself; each answer costs credits.",
             ),
             _ => (
-                format!("failing for {slots} slots in a row"),
+                format!("brought nothing for {slots} slots in a row, and failed the last time"),
                 "`soundwatch why CLIP_ID` tells why.",
             ),
         };
-        let noun = if *targets == 1 {
-            "1 target is"
-        } else {
-            "targets are"
-        };
-        let count = if *targets == 1 {
-            String::new()
-        } else {
-            format!("{targets} ")
+        let who = match targets {
+            1 => "1 target has".to_owned(),
+            n => format!("{n} targets have"),
         };
         let named = i64::try_from(names.len()).unwrap_or(i64::MAX);
         let more = match targets - named {
             more if more > 0 => format!(" and {more} more"),
             _ => String::new(),
         };
-        let message = format!("{count}{noun} {what}: {}{more}. {advice}", names.join(", "));
+        let message = format!("{who} {what}: {}{more}. {advice}", names.join(", "));
         Condition {
             targets: Some(*targets),
             grown_at: *grown_at,

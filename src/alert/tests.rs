@@ -209,12 +209,12 @@ fn many_targets_are_one_alert_that_names_a_few() {
     facts.troubled = Some(vec![troubled(AlertKind::NoData, 100_000, NOW)]);
     let alert = raised(&facts);
     assert_eq!(alert.targets, Some(100_000));
-    let expected = "100000 targets are without data for 3 slots in a row: \
+    let expected = "100000 targets have brought nothing for 3 slots in a row, and had no data the last time: \
                     1 US 7, 2 US 7, 3 US 7, 4 US 7, 5 US 7 and 99995 more. \
                     Take them off the watchlist if it stays so: each slot costs credits.";
     assert_eq!(alert.message, expected);
     facts.troubled = Some(vec![troubled(AlertKind::Failing, 1, NOW)]);
-    let one = "1 target is failing for 3 slots in a row: 1 US 7. `soundwatch why CLIP_ID` tells why.";
+    let one = "1 target has brought nothing for 3 slots in a row, and failed the last time: 1 US 7. `soundwatch why CLIP_ID` tells why.";
     assert_eq!(raised(&facts).message, one);
 }
 
@@ -328,7 +328,10 @@ fn a_title_can_call_nobody_in_a_chat() {
         .to_owned();
     let escaped = "&lt;!channel&gt; @\u{200b}channel A&amp;B &lt;/a&gt; \u{fffd}[2J*x* (1 US 7)";
     assert!(text.contains(escaped), "{text}");
-    assert!(text.starts_with("soundwatch on here: 1 target is with"), "{text}");
+    assert!(
+        text.starts_with("soundwatch on here: 1 target has given"),
+        "{text}"
+    );
 }
 
 #[test]

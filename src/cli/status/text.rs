@@ -14,7 +14,7 @@ const WIDTH: usize = 80;
 const NAMES: usize = 15;
 
 /// Columns of a title.
-const TITLE: usize = 22;
+const TITLE: usize = 16;
 
 /// Ways of ending that are told one by one.
 const OUTCOMES_SHOWN: usize = 6;
@@ -211,11 +211,15 @@ impl Coming {
             n => format!("{} due now; ", counted(n, "slot")),
         };
         let coming = format!(
-            "{due}{} more credits today, {} this month, {:.0} on an average day",
-            self.today_credits, self.month_credits, self.credits_per_day
+            "{due}{} credits to come today, {} this month",
+            self.today_credits, self.month_credits
         );
         match self.over_budget.first() {
-            Some(problem) => format!("{coming}\nover budget: {} (`soundwatch plan`)", problem.message),
+            // What follows is for `plan` to tell.
+            Some(problem) => format!(
+                "{coming}\nover budget: {} (`soundwatch plan`)",
+                problem.message.split(':').next().unwrap_or_default()
+            ),
             None => coming,
         }
     }
@@ -290,9 +294,9 @@ fn row(target: &TargetState) -> [String; 5] {
 /// Roughly, as one sees at a glance what is old.
 fn ago(hours: f64) -> String {
     match hours {
-        h if h < 1.0 => format!("{:.0} min ago", h.max(0.0) * 60.0),
-        h if h < 48.0 => format!("{h:.0} h ago"),
-        h => format!("{:.0} d ago", h / 24.0),
+        h if h < 1.0 => format!("{:.0} min", h.max(0.0) * 60.0),
+        h if h < 48.0 => format!("{h:.0} h"),
+        h => format!("{:.0} d", h / 24.0),
     }
 }
 
@@ -336,10 +340,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case(-0.1, "0 min ago")]
-    #[case(0.5, "30 min ago")]
-    #[case(47.4, "47 h ago")]
-    #[case(480.0, "20 d ago")]
+    #[case(-0.1, "0 min")]
+    #[case(0.5, "30 min")]
+    #[case(47.4, "47 h")]
+    #[case(480.0, "20 d")]
     fn how_long_ago_is_told_roughly(#[case] hours: f64, #[case] told: &str) {
         assert_eq!(ago(hours), told);
     }
