@@ -92,7 +92,8 @@ fn a_broken_watchlist_is_shown_with_its_first_problems() {
 #[test]
 fn a_refused_key_is_shown_with_what_to_do() {
     let simulator = simulator("");
-    let place = Place::asking(&simulator, &watchlist(1)).with_setting("SOUNDWATCH__API__KEY", "sk_live_wrong");
+    let place =
+        Place::asking(&simulator, &watchlist(1)).with_setting("SOUNDWATCH__API__KEY", "sk_live_wrong");
     let daemon = place.start("run");
     until("the alert is raised", || {
         let status = place.run("status --json");
