@@ -108,7 +108,24 @@ impl Forecast {
         now: i64,
         days: i64,
     ) -> Self {
-        let groups = groups(targets);
+        Self::of(groups(targets), budget, standing, now, days)
+    }
+
+    /// The same from the schedules: expression, zone, and how many targets have it.
+    pub fn of_schedules(
+        schedules: &[(String, String, i64)],
+        budget: Budget,
+        standing: Standing,
+        now: i64,
+        days: i64,
+    ) -> Self {
+        let counted = schedules
+            .iter()
+            .map(|(s, zone, n)| ((s.as_str(), zone.as_str()), *n));
+        Self::of(groups_of(counted), budget, standing, now, days)
+    }
+
+    fn of(groups: Vec<Group>, budget: Budget, standing: Standing, now: i64, days: i64) -> Self {
         let today = now / DAY;
         // To the end of the last month, so that its sum is the whole month's.
         let (_, last) = month_days((today + days - 1) * DAY);
@@ -173,6 +190,10 @@ fn groups<'a>(targets: impl IntoIterator<Item = &'a TargetSpec>) -> Vec<Group> {
     for target in targets {
         *counts.entry((&target.schedule, &target.time_zone)).or_default() += 1;
     }
+    groups_of(counts)
+}
+
+fn groups_of<'a>(counts: impl IntoIterator<Item = ((&'a str, &'a str), i64)>) -> Vec<Group> {
     let mut groups: Vec<Group> = counts
         .into_iter()
         .filter_map(|((expression, time_zone), targets)| {

@@ -25,6 +25,8 @@ pub mod spool;
 
 pub mod collect;
 
+pub mod alert;
+
 pub mod web;
 
 pub mod service;

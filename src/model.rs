@@ -1,9 +1,13 @@
 //! The words of the project as types. No I/O here, and no names of the API's JSON.
 
+mod alert;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use alert::{AlertKind, News};
 
 /// The API's key of a sound: 15 to 20 digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

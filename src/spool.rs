@@ -5,7 +5,7 @@
 //! A file is locked by the process that uses it, so that several may share a folder.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -127,6 +127,34 @@ impl Spool {
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many records wait in a folder, and how many were set aside: whoever only looks locks nothing.
+pub fn waiting(folder: &Path) -> io::Result<(usize, usize)> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((0, 0)),
+        Err(error) => return Err(error),
+    };
+    let (mut records, mut aside) = (0, 0);
+    for entry in entries {
+        let path = entry?.path();
+        let is_answer = path
+            .file_name()
+            .is_some_and(|n| n.as_encoded_bytes().starts_with(b"answer-"));
+        if !is_answer {
+            continue;
+        }
+        if path.extension().is_some() {
+            aside += 1;
+            continue;
+        }
+        let mut beginning = [0; MAGIC.len()];
+        // One that is shorter holds none.
+        let read = File::open(&path)?.read_exact(&mut beginning);
+        records += usize::from(read.is_ok() && beginning == MAGIC);
+    }
+    Ok((records, aside))
 }
 
 impl Slot {

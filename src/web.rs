@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::Budget;
 use crate::store::Store;
 use guard::Guard;
-pub use health::{Health, Reason};
+pub use health::{Reason, Vitals};
 
 /// Longer than any page or answer takes on a healthy machine.
 const HANDLER: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub struct Site {
     /// The time.
     pub clock: Clock,
     /// How the daemon is.
-    pub health: Health,
+    pub vitals: Vitals,
     /// The numbers that the daemon counts.
     pub recorded: PrometheusHandle,
     /// What may be spent, for the metrics.

@@ -6,8 +6,6 @@
     reason = "helpers of tests are tests too"
 )]
 
-use std::sync::Mutex;
-
 #[allow(unused, reason = "every test file uses a part of it")]
 mod common;
 
@@ -16,8 +14,6 @@ use common::api::{Breaks, Call, Reply, answer};
 use common::ledger::{Ledger, NOW};
 use rstest::rstest;
 use serde_json::{Value, json};
-use soundwatch::clock::DAY;
-use soundwatch::collect::{Event, Stop, Wanted};
 
 type Script = fn(&Call) -> Reply;
 
@@ -250,37 +246,5 @@ async fn a_failed_slot_is_final_and_the_next_slot_tries_again(
         ledger.fetches().await,
         ["1 0 failed not_found", "1 86400 stored -"]
     );
-    ledger.end().await;
-}
-
-#[rstest]
-#[tokio::test]
-async fn the_third_slot_in_a_row_without_data_raises_an_alert_once(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let without = |call: &Call| call.clip.ends_with('1') && call.nth != 4;
-    let script = move |call: &Call| match without(call) {
-        true => Reply::new(204, ""),
-        false => Reply::trend(call, &[1.0]),
-    };
-    let ledger = Ledger::new(backend, 2, script).await;
-    let alerts = Mutex::new(Vec::new());
-    let observe = |event| {
-        if let Event::Alert(alert) = event {
-            alerts.lock().unwrap().push(alert);
-        }
-    };
-    let mut told = Vec::new();
-    for _ in 0..8 {
-        let session = ledger.session().await;
-        let report = session.passes(Wanted::Due, &Stop::new().1, &observe).await;
-        report.unwrap();
-        session.close().await.unwrap();
-        told.push(alerts.lock().unwrap().len());
-        ledger.advance(DAY);
-    }
-    // The fourth answer has data: the count begins anew.
-    assert_eq!(told, [0, 0, 1, 1, 1, 1, 2, 2]);
-    assert_eq!(ledger.api.count(), 16, "it is asked as often as before");
     ledger.end().await;
 }

@@ -299,7 +299,7 @@ impl Broken {
 }
 
 /// The cause of the cause: what stands above it only says that a request failed.
-pub(super) fn deepest(error: &dyn Error) -> String {
+pub(crate) fn deepest(error: &dyn Error) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
         deepest = source;

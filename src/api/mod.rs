@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use crate::model::{AttemptState, Content, Reason};
 
+pub(crate) use client::deepest;
 pub use client::{BODY_LIMIT, Client, Exchange, KEPT_OF_TOO_LARGE};
 pub use pace::Pace;
 pub use settings::Settings;
+pub(crate) use settings::{http_client, no_https};
 
 /// What one request brought.
 #[derive(Clone, Debug, PartialEq)]

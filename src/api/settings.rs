@@ -29,30 +29,17 @@ pub struct Settings {
 impl Settings {
     /// The client underneath.
     pub(super) fn http_client(&self, https: bool) -> Result<reqwest::Client, Problem> {
-        // Whoever was first has installed the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         // A connection attempt must end before the request does: what never connected is not charged.
         let connect_timeout = CONNECT_TIMEOUT.min(self.timeout.min(2 * CONNECT_TIMEOUT) * 9 / 10);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("soundwatch/", env!("CARGO_PKG_VERSION")))
+        let builder = http_client(https)
             .default_headers(
                 [(ACCEPT, HeaderValue::from_static("application/json"))]
                     .into_iter()
                     .collect(),
             )
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
             .connect_timeout(connect_timeout)
             .pool_max_idle_per_host(self.max_in_flight);
-        if !https {
-            // Without TLS there is no need for CA files, which a small machine may not have.
-            builder = builder.tls_certs_only([]);
-        }
-        builder.build().map_err(|error| {
-            Problem::new(format!("HTTPS can't be used: {}", deepest(&error)))
-                .help("install the system's CA files: the package is mostly called ca-certificates")
-        })
+        builder.build().map_err(|error| no_https(&error))
     }
 
     /// The endpoint below `base_url`.
@@ -86,6 +73,29 @@ impl Settings {
         value.set_sensitive(true);
         Ok(value)
     }
+}
+
+/// What all clients have in common: secrets go where they are meant to go, and nowhere else.
+pub(crate) fn http_client(https: bool) -> reqwest::ClientBuilder {
+    // Whoever was first has installed the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("soundwatch/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false);
+    if https {
+        builder
+    } else {
+        // Without TLS there is no need for CA files, which a small machine may not have.
+        builder.tls_certs_only([])
+    }
+}
+
+/// Why no client can be made.
+pub(crate) fn no_https(error: &reqwest::Error) -> Problem {
+    Problem::new(format!("HTTPS can't be used: {}", deepest(error)))
+        .help("install the system's CA files: the package is mostly called ca-certificates")
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -32,8 +32,6 @@ impl Progress {
     pub(super) fn show(&self, event: Event) {
         match event {
             Event::Found(slots) => self.bar.inc_length(u64::try_from(slots).unwrap_or_default()),
-            // It is in the log, beside the bar.
-            Event::Alert(_) => {}
             Event::Settled(outcome, fetches) => {
                 let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
                 *outcomes.entry(outcome).or_default() += fetches;

@@ -5,7 +5,6 @@
 //! and about as many answers wait until they are settled ([`settle`]), so that memory is bounded and
 //! one commit serves all that wait.
 
-mod alerts;
 mod ask;
 mod content;
 mod counts;
@@ -39,7 +38,6 @@ use crate::store::settle::{AttemptFacts, Settlement};
 use crate::store::workers::Worker;
 use crate::store::{Store, StoreError};
 
-pub use alerts::Alert;
 pub use content::content_hash;
 pub use fetch::advice;
 pub use plan::newest_slots;
@@ -146,8 +144,6 @@ pub enum Event {
     Found(usize),
     /// So many fetches have been settled.
     Settled(Outcome, u64),
-    /// A person should look at something.
-    Alert(Alert),
 }
 
 /// Who wants to know.

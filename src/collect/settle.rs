@@ -43,7 +43,6 @@ impl Collector {
         let began = self.clock.monotonic();
         let settled = self.store.settle(batch).await?;
         counts::settled_in(self.clock.monotonic().saturating_sub(began));
-        self.alert_without_data(batch, &settled, tally).await;
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;
             tally.attempted(attempt);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use changes::Change;
 pub use key::ApiKey;
-pub use values::DatabaseUrl;
+pub use values::{DatabaseUrl, Format, SecretUrl};
 
 use secrecy::SecretString;
 
@@ -27,7 +27,7 @@ use reader::Reader;
 pub const EXAMPLE: &str = include_str!("../../config.toml.example");
 
 /// Every setting that there is. The API key is none: whoever reads the file would read it.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 20] = [
     "api.base_url",
     "api.key_file",
     "api.requests_per_second",
@@ -41,6 +41,10 @@ const KEYS: [&str; 16] = [
     "database.url",
     "watchlist.path",
     "schedule.catch_up",
+    "alerts.webhook_url",
+    "alerts.format",
+    "alerts.heartbeat_url",
+    "alerts.after_slots",
     "http.listen",
     "http.token_file",
     "state.dir",
@@ -73,6 +77,8 @@ pub struct Config {
     pub watchlist: WatchlistSettings,
     /// How slots are treated.
     pub schedule: ScheduleSettings,
+    /// Who is told when something is wrong.
+    pub alerts: Alerts,
     /// The listener.
     pub http: Http,
     /// What is kept outside the database.
@@ -130,6 +136,19 @@ pub struct WatchlistSettings {
 pub struct ScheduleSettings {
     /// How old a missed slot may be to be asked still.
     pub catch_up: Duration,
+}
+
+/// Who is told when something is wrong.
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// `None`: the log only.
+    pub webhook_url: Option<SecretUrl>,
+    /// What the webhook takes.
+    pub format: Format,
+    /// What is called after good passes.
+    pub heartbeat_url: Option<SecretUrl>,
+    /// So many bad slots in a row are told.
+    pub after_slots: i64,
 }
 
 /// The listener.
@@ -282,6 +301,12 @@ fn settings(read: &mut Reader<'_>) -> Config {
         },
         schedule: ScheduleSettings {
             catch_up: read.duration("schedule.catch_up", Duration::ZERO..=days(366)),
+        },
+        alerts: Alerts {
+            webhook_url: read.secret_url("alerts.webhook_url"),
+            format: read.format("alerts.format"),
+            heartbeat_url: read.secret_url("alerts.heartbeat_url"),
+            after_slots: read.whole("alerts.after_slots", 1..=1_000),
         },
         http: Http {
             listen: read.listen("http.listen"),

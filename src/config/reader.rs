@@ -11,7 +11,7 @@ use humantime_serde::re::humantime;
 use toml::de::{DeTable, DeValue};
 
 use super::unknown::{unknown_keys, unknown_variable};
-use super::values::{self, DatabaseUrl};
+use super::values::{self, DatabaseUrl, Format, SecretUrl};
 use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, Variable, variable_of};
 use crate::problem::{Place, Problem, Problems};
 use crate::source::{Source, offset};
@@ -201,6 +201,35 @@ impl<'a> Reader<'a> {
         self.take(key, |given| {
             let path = given.text("a path, or \"\" for none")?;
             Ok((!path.is_empty()).then(|| directory.join(path)))
+        })
+    }
+
+    /// An address that nobody else may know; an empty text is none.
+    pub(super) fn secret_url(&mut self, key: &str) -> Option<SecretUrl> {
+        self.take(key, |given| {
+            // What is there instead of a text may be the secret: it is not repeated.
+            let ValueKind::String(text) = &given.kind else {
+                return Err((
+                    "this is not a text".to_owned(),
+                    "write a URL, in quotes".to_owned(),
+                ));
+            };
+            match text.trim() {
+                "" => Ok(None),
+                text => SecretUrl::new(text).map(Some),
+            }
+        })
+    }
+
+    /// What a webhook takes.
+    pub(super) fn format(&mut self, key: &str) -> Format {
+        self.take(key, |given| match given.text("\"json\" or \"slack\"")? {
+            "json" => Ok(Format::Json),
+            "slack" => Ok(Format::Slack),
+            _ => Err((
+                format!("{given} is not possible"),
+                "write \"json\" or \"slack\"".to_owned(),
+            )),
         })
     }
 

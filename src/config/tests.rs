@@ -43,6 +43,10 @@ fn the_example_is_the_defaults_of_the_documentation() {
         Some(Path::new("/here/watchlist.toml"))
     );
     assert_eq!(config.schedule.catch_up, Duration::from_secs(86_400));
+    assert!(config.alerts.webhook_url.is_none());
+    assert!(config.alerts.heartbeat_url.is_none());
+    assert_eq!(config.alerts.format, Format::Json);
+    assert_eq!(config.alerts.after_slots, 3);
     assert_eq!(config.http.listen, None);
     assert_eq!(config.state.dir, Path::new("/here/state"));
     assert_eq!(config.path, None);
@@ -307,4 +311,35 @@ proptest! {
         let _ = from(&text, &[]);
         let _ = from("", &[("SOUNDWATCH__DATABASE__URL", &text), ("SOUNDWATCH__API__TIMEOUT", &text)]);
     }
+}
+
+#[test]
+fn the_address_of_a_webhook_is_shown_nowhere() {
+    let file = "[alerts]\nwebhook_url = \"https://hooks.example/hunter2?t=hunter2\"\nformat = \"slack\"\n";
+    let config = from(
+        file,
+        &[("SOUNDWATCH__ALERTS__HEARTBEAT_URL", "http://[::1]:80/hunter2")],
+    )
+    .unwrap();
+    let alerts = &config.alerts;
+    let url = alerts.webhook_url.as_ref().map(SecretUrl::expose);
+    assert_eq!(url, Some("https://hooks.example/hunter2?t=hunter2"));
+    assert_eq!(alerts.format, Format::Slack);
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[rstest]
+#[case::plain("\"http://hooks.example/hunter2\"", "plain http is for this machine only")]
+#[case::no_url("\"hunter2\"", "this is not a URL")]
+#[case::no_web("\"ftp://127.0.0.1/hunter2\"", "neither https nor http")]
+#[case::no_text("[\"https://hunter2\"]", "this is not a text")]
+fn a_wrong_address_of_a_webhook_is_told_but_not_shown(#[case] url: &str, #[case] why: &str) {
+    let problems = problems_of(&format!("[alerts]\nwebhook_url = {url}\n"), &[]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].starts_with("etc/config.toml:2:15: alerts.webhook_url: "),
+        "{problems:?}"
+    );
+    assert!(problems[0].contains(why), "{problems:?}");
+    assert!(!problems[0].contains("hunter2"), "{problems:?}");
 }

@@ -53,6 +53,52 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
+/// An address that is a secret as a whole, such as that of a webhook. It is shown nowhere.
+#[derive(Clone)]
+pub struct SecretUrl(SecretString);
+
+impl SecretUrl {
+    /// Takes an https address, or an http address of this machine. The error never repeats it.
+    pub(super) fn new(text: &str) -> Result<Self, Wrong> {
+        let right = || "write an address such as \"https://hooks.example/abc\", or \"\" for none".to_owned();
+        let wrong = |why: &str| Err((why.to_owned(), right()));
+        let url = Url::parse(text).map_err(|e| (format!("this is not a URL: {e}"), right()))?;
+        match (url.scheme(), url.host_str()) {
+            (_, None) => wrong("the URL has no host"),
+            ("https", _) => Ok(Self(SecretString::from(text))),
+            ("http", Some(host)) if is_loopback(host) => Ok(Self(SecretString::from(text))),
+            ("http", _) => wrong("it would be sent unencrypted: plain http is for this machine only"),
+            _ => wrong("the URL is neither https nor http"),
+        }
+    }
+
+    /// The address, to call it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether calling it needs TLS.
+    pub fn is_https(&self) -> bool {
+        self.expose().starts_with("https")
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretUrl(…)")
+    }
+}
+
+/// What a webhook takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON document of our own.
+    #[default]
+    Json,
+    /// A text as Slack takes it.
+    Slack,
+}
+
 fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres:") || url.starts_with("postgresql:")
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, watch};
 
+use super::alerting::Alerting;
 use super::follow::{Followed, Follower};
 use super::heartbeat::Heartbeat;
 use super::notify::{self, Standing};
@@ -38,27 +39,33 @@ pub async fn run(
     let session = Session::open(&config, &key, clock).await?;
     let (followed, receiver) = watch::channel(Followed::of(&config));
     let edited = Arc::new(Notify::new());
-    let store = session.collector.store.clone();
-    let clock = session.collector.clock.clone();
-    let follower = Follower::new(store, clock, receiver, Arc::clone(&edited));
+    let collector = &session.collector;
+    let (store, clock) = (collector.store.clone(), collector.clock.clone());
+    let follower = Follower::new(store, clock.clone(), receiver, Arc::clone(&edited));
     follower.begin().await?;
     let listen = config.http.listen;
-    let web = listen.map(|listen| Web::start(&config, listen, session.collector.clock.clone(), session.health.clone()));
+    let web = listen.map(|listen| Web::start(&config, listen, clock, session.vitals.clone()));
     let web = web.transpose()?;
-    let daemon = Daemon {
-        session,
-        config,
-        followed,
-        edited,
-        hangup,
-        look_at: 0,
-        not_before: 0,
-        last_sign: 0,
-        last_tick: 0,
-        standing: Standing::default(),
+    let live = async |stop: Stop| {
+        let alerting = Alerting::start(&config, &session.collector, &stop);
+        let news = alerting.watchlist_news();
+        let daemon = Daemon {
+            session,
+            config,
+            followed,
+            edited,
+            alerting,
+            hangup,
+            look_at: 0,
+            not_before: 0,
+            last_sign: 0,
+            last_tick: 0,
+            standing: Standing::default(),
+        };
+        let (lived, ()) = tokio::join!(daemon.live(stop.clone(), load), follower.follow(news, stop));
+        lived
     };
-    let both = async |stop: Stop| tokio::join!(daemon.live(stop.clone(), load), follower.follow(stop));
-    let (lived, ()) = signals.stopping(both).await;
+    let lived = signals.stopping(live).await;
     web.into_iter().for_each(Web::stop);
     lived
 }
@@ -70,6 +77,7 @@ struct Daemon {
     followed: watch::Sender<Followed>,
     /// Told when an edit has changed the targets.
     edited: Arc<Notify>,
+    alerting: Alerting,
     hangup: Signal,
     /// The next instant at which something can be due, unix seconds.
     look_at: i64,
@@ -102,6 +110,7 @@ impl Daemon {
             }
         }
         heartbeat.stop().await;
+        self.alerting.end().await;
         self.session.close().await?;
         tracing::info!("stopped");
         Ok(())
@@ -113,19 +122,23 @@ impl Daemon {
         // A clock that went backwards has changed what is due.
         let backwards = now < self.last_tick;
         self.last_tick = now;
-        if let Err(error) = self.work(now, backwards, stop).await {
-            tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
-            notify::status(&format!("trying again in {AFTER_ERROR} s: {error}"));
-            self.session.health.failed(now, &error);
-            self.look_at = 0;
-            self.not_before = now + AFTER_ERROR;
+        if now < self.not_before && !backwards {
+            return;
+        }
+        match self.work(now, backwards, stop).await {
+            Ok(()) => self.alerting.beat(self.session.collector.clock.now()),
+            Err(error) => {
+                tracing::error!(%error, "the pass was cut short; trying again in {AFTER_ERROR} s");
+                notify::status(&format!("trying again in {AFTER_ERROR} s: {error}"));
+                self.session.vitals.failed(now, &error);
+                self.alerting.failed(&error, now);
+                self.look_at = 0;
+                self.not_before = now + AFTER_ERROR;
+            }
         }
     }
 
     async fn work(&mut self, now: i64, backwards: bool, stop: &Stop) -> Result<(), PassError> {
-        if now < self.not_before && !backwards {
-            return Ok(());
-        }
         let collector = &self.session.collector;
         if backwards || now >= self.last_sign + SIGN_OF_LIFE {
             self.session.sign_of_life().await?;
@@ -136,12 +149,13 @@ impl Daemon {
         }
         let report = self.pass(stop).await?;
         self.look_at = self.next_look(&report).await?;
-        self.session.health.passed(self.session.collector.clock.now(), self.look_at);
+        self.session.vitals.passed(self.session.collector.clock.now(), self.look_at);
         Ok(())
     }
 
     async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {
         let report = self.session.pass(Wanted::Due, stop, &|_| {}).await?;
+        self.alerting.passed(&report);
         if report.settled() > 0 {
             let outcomes: Vec<String> = report
                 .outcomes
@@ -216,6 +230,8 @@ impl Daemon {
             tracing::info!(from = before, to = collector.key_fingerprint, "another API key");
         }
         self.config = adopted(&self.config, config);
+        self.alerting
+            .reconfigure(&self.config, &self.session.collector.key_fingerprint);
         self.followed.send_replace(Followed::of(&self.config));
         if let Err(error) = collector.store.resume(&collector.key_fingerprint).await {
             tracing::error!(%error, "the pause of the key could not be ended");

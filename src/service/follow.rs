@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::alerting::WatchlistNews;
 use super::notices::Notices;
 use super::session::warn_of;
 use super::watched::{Look, QUIET, Watched};
@@ -88,8 +89,9 @@ impl Follower {
         Ok(())
     }
 
-    /// Follows it until asked to stop, or until nobody is left who says what to follow.
-    pub(super) async fn follow(mut self, mut stop: Stop) {
+    /// Follows it until asked to stop, or until nobody is left who says what to follow. `news` learns
+    /// whether the file is good.
+    pub(super) async fn follow(mut self, news: WatchlistNews, mut stop: Stop) {
         let mut wait = LOOK;
         loop {
             tokio::select! {
@@ -101,7 +103,7 @@ impl Follower {
                 () = something(self.file.as_ref()) => {}
                 () = tokio::time::sleep(wait) => {}
             }
-            wait = self.look().await;
+            wait = self.look(&news).await;
         }
     }
 
@@ -116,7 +118,7 @@ impl Follower {
     }
 
     /// Takes up what has changed, and gives the time until the next look.
-    async fn look(&mut self) -> Duration {
+    async fn look(&mut self, news: &WatchlistNews) -> Duration {
         let Some(file) = &mut self.file else { return LOOK };
         match file.watched.look(self.clock.monotonic(), file.notices.written()) {
             Look::Same => return LOOK,
@@ -134,6 +136,7 @@ impl Follower {
         let watchlist = match read {
             Ok(watchlist) => watchlist,
             Err(problems) => {
+                news.read(Err(&problems));
                 tell_broken(problems);
                 return LOOK;
             }
@@ -146,6 +149,7 @@ impl Follower {
             self.file.iter_mut().for_each(|file| file.watched.forget());
             return AFTER_ERROR;
         }
+        news.read(Ok(()));
         LOOK
     }
 

@@ -1,6 +1,7 @@
 //! What runs: a session (configuration, database, key, lock) that makes passes, once or for years.
 //! This is the only place that starts tasks, and each is ended where it was started.
 
+mod alerting;
 mod daemon;
 mod follow;
 mod heartbeat;

@@ -18,7 +18,7 @@ use crate::spool::Spool;
 use crate::store::workers::Worker;
 use crate::store::{Missing, Store, StoreError, sqlite_file};
 use crate::watchlist::{self, Watchlist};
-use crate::web::Health;
+use crate::web::Vitals;
 
 /// Seconds between two signs of life of a worker.
 pub(super) const SIGN_OF_LIFE: i64 = 5;
@@ -28,7 +28,7 @@ pub struct Session {
     /// What makes the passes.
     pub collector: Collector,
     /// How it is, for who shows it.
-    pub(super) health: Health,
+    pub(super) vitals: Vitals,
     // Given up with the session.
     _lock: Option<Lock>,
 }
@@ -70,7 +70,7 @@ impl Session {
         collector.sign_of_life().await?;
         Ok(Self {
             collector,
-            health: Health::default(),
+            vitals: Vitals::default(),
             _lock: lock,
         })
     }
@@ -115,7 +115,7 @@ impl Session {
     pub(super) async fn sign_of_life(&self) -> Result<(), StoreError> {
         self.collector.sign_of_life().await?;
         notify::alive();
-        self.health.alive(self.collector.clock.now());
+        self.vitals.alive(self.collector.clock.now());
         Ok(())
     }
 

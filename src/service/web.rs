@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::web::guard::Guard;
-use crate::web::{Health, Site, metrics, router};
+use crate::web::{Site, Vitals, metrics, router};
 
 /// Connections at once. When one more comes, the oldest goes: who is slow on purpose is older than who
 /// wants to read.
@@ -48,7 +48,7 @@ impl Web {
     ///
     /// # Errors
     /// When the address cannot be had, or its token not be read.
-    pub(super) fn start(config: &Config, listen: SocketAddr, clock: Clock, health: Health) -> Result<Self, ServiceError> {
+    pub(super) fn start(config: &Config, listen: SocketAddr, clock: Clock, vitals: Vitals) -> Result<Self, ServiceError> {
         let guard = Guard::new(listen, config.http_token()?);
         let bound = bind(listen)?;
         let broken = |what: &str, why: String| ServiceError::Machine(format!("the page cannot start: {what}: {why}"));
@@ -64,7 +64,7 @@ impl Web {
                 Ok(store) => store,
                 Err(error) => return tracing::error!(%error, "the page has no database, and is not served"),
             };
-            let site = Site { store: store.clone(), clock, health, recorded, budget };
+            let site = Site { store: store.clone(), clock, vitals, recorded, budget };
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, router(site, guard), stop).await,
                 Err(error) => tracing::error!(%error, "the page is not served"),

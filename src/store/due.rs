@@ -93,6 +93,40 @@ WHERE t.removed_at IS NULL
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3";
 
+/// The CTE `open`: slots of the newest ones ($1) that are due, those that wait for a worker, and of
+/// skipped ones ($3) those that are not older than is made up ($2).
+macro_rules! due_slots {
+    ($select:literal) => {
+        concat!(
+            "WITH slots AS (
+                SELECT
+                    r.value->>'schedule' AS schedule,
+                    r.value->>'time_zone' AS time_zone,
+                    CAST(r.value->>'slot_at' AS BIGINT) AS slot_at
+                FROM json_each($1) AS r
+            ),
+            open AS (
+                SELECT f.target_id, f.slot_at, f.forced
+                FROM fetches AS f
+                WHERE f.outcome IS NULL AND f.worker_id IS NULL
+                UNION ALL
+                SELECT t.id, s.slot_at, FALSE
+                FROM slots AS s
+                JOIN targets AS t ON t.schedule = s.schedule AND t.time_zone = s.time_zone
+                LEFT JOIN fetches AS f ON f.target_id = t.id AND f.slot_at = s.slot_at
+                WHERE s.slot_at >= t.slots_from
+                    AND (s.slot_at >= $2 OR s.slot_at = t.slots_from)
+                    AND (
+                        f.id IS NULL
+                        OR ($3 AND f.outcome = 'skipped' AND f.reason IN ('budget', 'paused') AND s.slot_at >= $2)
+                    )
+            )
+            ",
+            $select
+        )
+    };
+}
+
 impl Store {
     /// The schedules of all live targets, apart by how far these are behind.
     pub async fn groups(&self) -> Result<Vec<Group>, StoreError> {
@@ -118,6 +152,22 @@ impl Store {
         )?;
         rows.iter()
             .map(|row| Ok((row.get("schedule")?, row.get("time_zone")?)))
+            .collect()
+    }
+
+    /// The schedules of all live targets, each once, with how many have it.
+    pub async fn schedules_of_targets(&self) -> Result<Vec<(String, String, i64)>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT schedule, time_zone, count(*) AS targets
+            FROM targets
+            WHERE removed_at IS NULL
+            GROUP BY schedule, time_zone
+            ORDER BY schedule, time_zone"
+        )?;
+        rows.iter()
+            .map(|row| Ok((row.get("schedule")?, row.get("time_zone")?, row.get("targets")?)))
             .collect()
     }
 
@@ -282,6 +332,24 @@ impl Store {
             })
             .collect()
     }
+
+    /// How many slots `due` would give of schedules, those that were skipped included.
+    pub async fn due_count(&self, newest: &[GroupSlot], catch_up_from: i64) -> Result<i64, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            due_slots!(
+                "SELECT count(*) AS slots
+                FROM open AS o
+                JOIN targets AS t ON t.id = o.target_id
+                WHERE t.removed_at IS NULL"
+            ),
+            json_rows(newest)?,
+            catch_up_from,
+            true
+        )?;
+        rows.first().map_or(Ok(0), |row| row.get("slots"))
+    }
 }
 
 async fn scheduled(
@@ -293,38 +361,17 @@ async fn scheduled(
 ) -> Result<Vec<super::Row>, StoreError> {
     rows!(
         tx,
-        "WITH slots AS (
-            SELECT
-                r.value->>'schedule' AS schedule,
-                r.value->>'time_zone' AS time_zone,
-                CAST(r.value->>'slot_at' AS BIGINT) AS slot_at
-            FROM json_each($1) AS r
+        due_slots!(
+            "SELECT o.target_id, o.slot_at, o.forced, t.clip_id, t.region, t.period, t.schedule, t.time_zone
+            FROM open AS o
+            JOIN targets AS t ON t.id = o.target_id
+            WHERE t.removed_at IS NULL
+            ORDER BY
+                coalesce((SELECT max(n.last_fetched_at) FROM snapshots AS n WHERE n.target_id = t.id), 0),
+                t.id,
+                o.slot_at
+            LIMIT $4"
         ),
-        open AS (
-            SELECT f.target_id, f.slot_at, f.forced
-            FROM fetches AS f
-            WHERE f.outcome IS NULL AND f.worker_id IS NULL
-            UNION ALL
-            SELECT t.id, s.slot_at, FALSE
-            FROM slots AS s
-            JOIN targets AS t ON t.schedule = s.schedule AND t.time_zone = s.time_zone
-            LEFT JOIN fetches AS f ON f.target_id = t.id AND f.slot_at = s.slot_at
-            WHERE s.slot_at >= t.slots_from
-                AND (s.slot_at >= $2 OR s.slot_at = t.slots_from)
-                AND (
-                    f.id IS NULL
-                    OR ($3 AND f.outcome = 'skipped' AND f.reason IN ('budget', 'paused') AND s.slot_at >= $2)
-                )
-        )
-        SELECT o.target_id, o.slot_at, o.forced, t.clip_id, t.region, t.period, t.schedule, t.time_zone
-        FROM open AS o
-        JOIN targets AS t ON t.id = o.target_id
-        WHERE t.removed_at IS NULL
-        ORDER BY
-            coalesce((SELECT max(n.last_fetched_at) FROM snapshots AS n WHERE n.target_id = t.id), 0),
-            t.id,
-            o.slot_at
-        LIMIT $4",
         json_rows(slots)?,
         catch_up_from,
         again,

@@ -4,6 +4,7 @@
 //! parameter that `json_each($1)` unfolds (on Postgres a function of that name comes with the
 //! migrations).
 
+pub mod alerts;
 pub mod budget;
 pub mod check;
 pub mod claim;
@@ -20,6 +21,7 @@ pub mod spend;
 pub mod status;
 pub mod targets;
 pub mod times;
+pub mod troubled;
 pub mod why;
 pub mod windows;
 pub mod workers;

@@ -21,10 +21,10 @@ const LATE: i64 = 900;
 
 /// What the daemon says about itself, shared with who shows it.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<Vitals>>);
+pub struct Vitals(Arc<Mutex<Signs>>);
 
 #[derive(Debug, Default)]
-struct Vitals {
+struct Signs {
     /// Unix seconds; 0: not yet.
     alive_at: i64,
     database: Option<String>,
@@ -41,68 +41,68 @@ pub struct Reason {
     pub why: String,
 }
 
-impl Health {
+impl Vitals {
     /// The loop turns at `at` (unix seconds), and the database has just answered.
     pub fn alive(&self, at: i64) {
-        let mut vitals = self.vitals();
-        vitals.alive_at = at;
-        vitals.database = None;
+        let mut signs = self.signs();
+        signs.alive_at = at;
+        signs.database = None;
     }
 
     /// The loop turns at `at`, but this keeps it from its work.
     pub fn failed(&self, at: i64, error: &PassError) {
-        let mut vitals = self.vitals();
-        vitals.alive_at = at;
+        let mut signs = self.signs();
+        signs.alive_at = at;
         match error {
-            PassError::NoRoom { .. } => vitals.spool = Some(error.to_string()),
-            PassError::Store(_) => vitals.database = Some(error.to_string()),
+            PassError::NoRoom { .. } => signs.spool = Some(error.to_string()),
+            PassError::Store(_) => signs.database = Some(error.to_string()),
         }
     }
 
     /// A pass has ended well at `at`; something can be due next at `next_look_at`.
     pub fn passed(&self, at: i64, next_look_at: i64) {
-        let mut vitals = self.vitals();
-        vitals.alive_at = at;
-        (vitals.database, vitals.spool) = (None, None);
-        vitals.next_look_at = Some(next_look_at);
+        let mut signs = self.signs();
+        signs.alive_at = at;
+        (signs.database, signs.spool) = (None, None);
+        signs.next_look_at = Some(next_look_at);
     }
 
     /// Everything that keeps the daemon from its work at `now`.
     pub fn reasons(&self, now: i64) -> Vec<Reason> {
-        let vitals = self.vitals();
+        let signs = self.signs();
         let mut reasons = Vec::new();
         let mut add = |what, why: String| reasons.push(Reason { what, why });
-        if vitals.alive_at == 0 {
+        if signs.alive_at == 0 {
             add("start", "it is starting".to_owned());
-        } else if now - vitals.alive_at > SILENCE {
-            add("loop", format!("no sign of life since {}", rfc3339(vitals.alive_at)));
+        } else if now - signs.alive_at > SILENCE {
+            add("loop", format!("no sign of life since {}", rfc3339(signs.alive_at)));
         }
-        if let Some(why) = &vitals.database {
+        if let Some(why) = &signs.database {
             add("database", why.clone());
         }
-        if let Some(why) = &vitals.spool {
+        if let Some(why) = &signs.spool {
             add("spool", why.clone());
         }
-        if let Some(at) = vitals.next_look_at.filter(|at| now - at > LATE) {
+        if let Some(at) = signs.next_look_at.filter(|at| now - at > LATE) {
             add("schedule", format!("what was due at {} is not done yet", rfc3339(at)));
         }
         reasons
     }
 
-    fn vitals(&self) -> MutexGuard<'_, Vitals> {
+    fn signs(&self) -> MutexGuard<'_, Signs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether the process should be left alone: only a loop that stands still is for a restart.
 pub(super) async fn healthz(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
-    let reasons = site.health.reasons(site.clock.now());
+    let reasons = site.vitals.reasons(site.clock.now());
     answer(reasons.into_iter().filter(|reason| reason.what == "loop").collect())
 }
 
 /// Whether it does its work. The database is asked by the daemon's own loop and by this very request.
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
-    let mut reasons = site.health.reasons(site.clock.now());
+    let mut reasons = site.vitals.reasons(site.clock.now());
     if reasons.iter().all(|reason| reason.what != "database")
         && let Err(error) = site.store.answers().await
     {

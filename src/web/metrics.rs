@@ -60,7 +60,7 @@ fn describe() {
 /// `soundwatch_up` says so.
 pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
     let asked = ask(&site).await;
-    let well = site.health.reasons(site.clock.now()).is_empty() && asked.is_ok();
+    let well = site.vitals.reasons(site.clock.now()).is_empty() && asked.is_ok();
     gauge!("soundwatch_up").set(f64::from(u8::from(well)));
     if let Err(error) = asked {
         tracing::debug!(%error, "the metrics of the database are as they were");

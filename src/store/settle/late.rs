@@ -1,10 +1,8 @@
 //! What is settled outside of a batch, and asked after it: answers that had to wait, fetches that are
-//! given up, slots without data.
-
-use std::collections::HashSet;
+//! given up.
 
 use crate::model::{Claim, Reason};
-use crate::store::{Store, StoreError, execute, json_rows, rows};
+use crate::store::{Store, StoreError, execute, rows};
 
 /// What the ledger knows of an attempt of which the answer had to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,42 +43,6 @@ impl Store {
         } else {
             Waiting::Open
         })
-    }
-
-    /// Those of these targets whose newest asked slots have been without data, exactly so many of them
-    /// since there was anything else.
-    pub async fn without_data_for(&self, targets: &[i64], slots: i64) -> Result<HashSet<i64>, StoreError> {
-        let mut tx = self.read().await?;
-        // As many of a target's newest slots are read as it takes, and no more: there may be thousands.
-        let rows = rows!(
-            &mut tx,
-            "SELECT t.id
-            FROM targets AS t
-            WHERE t.id IN (SELECT CAST(r.value->>0 AS BIGINT) FROM json_each($1) AS r)
-                AND (
-                    SELECT sum(CASE WHEN newest.outcome = 'no_data' THEN 1 ELSE 0 END) = $2
-                    FROM (
-                        SELECT f.outcome
-                        FROM fetches AS f
-                        WHERE f.target_id = t.id AND f.outcome <> 'skipped'
-                        ORDER BY f.slot_at DESC
-                        LIMIT $2
-                    ) AS newest
-                )
-                AND NOT coalesce(
-                    (
-                        SELECT f.outcome = 'no_data'
-                        FROM fetches AS f
-                        WHERE f.target_id = t.id AND f.outcome <> 'skipped'
-                        ORDER BY f.slot_at DESC
-                        LIMIT 1 OFFSET $2
-                    ),
-                    FALSE
-                )",
-            json_rows(&targets.iter().map(|id| (id,)).collect::<Vec<_>>())?,
-            slots
-        )?;
-        rows.iter().map(|row| row.get("id")).collect()
     }
 
     /// Ends a fetch of this worker whose attempts are all settled and of which no further one may
