@@ -41,6 +41,9 @@ pub(super) enum Failure {
     Pass(#[from] PassError),
     #[error("{0}")]
     Other(String),
+    /// A person has stopped it.
+    #[error("stopped: {0}")]
+    Stopped(String),
     /// Whoever read the output has gone.
     #[error("")]
     Unread,
@@ -51,6 +54,7 @@ impl Failure {
         match self {
             Self::Problems(_) | Self::Service(ServiceError::Problems(_)) => Exit::Wrong,
             Self::Service(_) | Self::Store(_) | Self::Pass(_) | Self::Other(_) => Exit::Failed,
+            Self::Stopped(_) => Exit::Part,
             Self::Unread => Exit::Done,
         }
     }
