@@ -55,10 +55,15 @@ impl Exporting {
         let mut to = writer(format, selection.view, &mut file).unwrap();
         let each = |cells: &[Cell<'_>]| {
             // What depends on the moment at which it is read can't be the same twice.
-            let timeless = selection.view.columns.iter().zip(cells).map(|((name, _), cell)| match *name {
-                "age_hours" => Cell::Null,
-                _ => *cell,
-            });
+            let timeless = selection
+                .view
+                .columns
+                .iter()
+                .zip(cells)
+                .map(|((name, _), cell)| match *name {
+                    "age_hours" => Cell::Null,
+                    _ => *cell,
+                });
             to.row(&timeless.collect::<Vec<_>>()).unwrap();
             Ok::<_, StoreError>(())
         };
@@ -101,9 +106,17 @@ async fn every_view_and_column_of_the_database_can_be_exported(
     known.sort_unstable();
     assert_eq!(views, known, "the database, then src/export/view.rs");
     for view in &VIEWS {
-        let columns = connection.query(&format!("SELECT * FROM {}", view.name)).await.unwrap().columns;
+        let columns = connection
+            .query(&format!("SELECT * FROM {}", view.name))
+            .await
+            .unwrap()
+            .columns;
         let known: Vec<_> = view.columns.iter().map(|(name, _)| *name).collect();
-        assert_eq!(columns, known, "{}: the database, then src/export/view.rs", view.name);
+        assert_eq!(
+            columns, known,
+            "{}: the database, then src/export/view.rs",
+            view.name
+        );
     }
 }
 
@@ -124,7 +137,12 @@ async fn the_kinds_of_columns_are_those_of_postgres() {
             Kind::Day => "date",
             Kind::Instant => "timestamp with time zone",
         });
-        assert_eq!(connection.column(&sql).await, types.collect::<Vec<_>>(), "{}", view.name);
+        assert_eq!(
+            connection.column(&sql).await,
+            types.collect::<Vec<_>>(),
+            "{}",
+            view.name
+        );
     }
 }
 
@@ -144,7 +162,9 @@ async fn both_databases_give_the_same_bytes_and_all_rows() {
             let text = sqlite.text(&all, format).await;
             assert_eq!(text, postgres.text(&all, format).await, "{}", view.name);
         }
-        let count = connection.column(&format!("SELECT count(*) FROM {}", view.name)).await;
+        let count = connection
+            .column(&format!("SELECT count(*) FROM {}", view.name))
+            .await;
         assert_eq!(count, [sqlite.rows(&all).await.to_string()], "{}", view.name);
         assert_ne!(count, ["0"], "{}: nothing to compare", view.name);
     }
@@ -174,7 +194,13 @@ async fn filters_choose_the_rows_that_a_condition_chooses(
         rest.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let first = |before: &str| quoted(before).first().and_then(|day| day_of(day));
-    let of = |column: &str| if condition.starts_with(column) { quoted("") } else { Vec::new() };
+    let of = |column: &str| {
+        if condition.starts_with(column) {
+            quoted("")
+        } else {
+            Vec::new()
+        }
+    };
     let selection = Selection {
         clips: of("clip_id"),
         regions: of("region"),
@@ -186,13 +212,20 @@ async fn filters_choose_the_rows_that_a_condition_chooses(
     connection.execute("SELECT 1").await.unwrap();
     let sql = format!("SELECT count(*) FROM {name} WHERE {condition}");
     let expected = connection.column(&sql).await;
-    assert_eq!([exporting.rows(&selection).await.to_string()], expected[..], "{selection:?}");
+    assert_eq!(
+        [exporting.rows(&selection).await.to_string()],
+        expected[..],
+        "{selection:?}"
+    );
 }
 
 /// A folder with a configuration and a database in which is what the page's queries are tried on.
 async fn place() -> Place {
     let place = Place::empty();
-    place.write("config.toml", "[database]\nurl = \"sqlite:a.db\"\n[watchlist]\npath = \"\"\n");
+    place.write(
+        "config.toml",
+        "[database]\nurl = \"sqlite:a.db\"\n[watchlist]\npath = \"\"\n",
+    );
     place.run("db migrate").expect_code(0);
     change(&place, HISTORY).await;
     place
@@ -200,13 +233,21 @@ async fn place() -> Place {
 
 async fn change(place: &Place, sql: &str) {
     let url = format!("sqlite:{}", place.path().join("a.db").display());
-    let database = sqlx::Connection::connect(&url).await.unwrap();
+    let database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url)
+        .await
+        .unwrap();
     TestConnection::Sqlite(database).execute(sql).await.unwrap();
 }
 
 fn files(place: &Place) -> Vec<String> {
-    let names = place.path().read_dir().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| !name.starts_with("a.db") && name != "config.toml").collect();
+    let names = place
+        .path()
+        .read_dir()
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names
+        .filter(|name| !name.starts_with("a.db") && name != "config.toml")
+        .collect();
     names.sort();
     names
 }
@@ -217,7 +258,10 @@ async fn a_file_has_what_stdout_has_and_its_ending_says_the_format() {
     for (ending, format) in [("csv", "csv"), ("ndjson", "jsonl"), ("jsonl", "jsonl")] {
         let told = place.json(&format!("export gaps -o gaps.{ending}"));
         let file = std::fs::read_to_string(place.path().join(format!("gaps.{ending}"))).unwrap();
-        let stdout = place.run(&format!("export gaps --format {format} -o -")).expect_code(0).stdout;
+        let stdout = place
+            .run(&format!("export gaps --format {format} -o -"))
+            .expect_code(0)
+            .stdout;
         assert_eq!(file, stdout);
         assert_eq!(told["format"], format);
         assert_eq!(told["rows"], 4);
@@ -227,7 +271,10 @@ async fn a_file_has_what_stdout_has_and_its_ending_says_the_format() {
     assert!(told.stdout.starts_with("gaps: 4 rows, "), "{told}");
     let file = std::fs::read(place.path().join("gaps.parquet")).unwrap();
     assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
-    assert_eq!(files(&place), ["gaps.csv", "gaps.jsonl", "gaps.ndjson", "gaps.parquet"]);
+    assert_eq!(
+        files(&place),
+        ["gaps.csv", "gaps.jsonl", "gaps.ndjson", "gaps.parquet"]
+    );
 }
 
 #[tokio::test]
@@ -246,16 +293,29 @@ async fn a_link_stays_one_and_its_file_is_replaced() {
 async fn an_export_that_fails_leaves_the_old_file_and_nothing_else() {
     let place = place().await;
     place.write("trend.csv", "old");
-    change(&place, "UPDATE sounds SET title = CAST(x'ff' AS TEXT) WHERE title = 'New Sun'").await;
+    change(
+        &place,
+        "UPDATE sounds SET title = CAST(x'ff' AS TEXT) WHERE title = 'New Sun'",
+    )
+    .await;
     let failed = place.run("export trend_history -o trend.csv").expect_code(1);
     assert!(failed.stderr.contains("utf-8"), "{failed}");
     assert_eq!(files(&place), ["trend.csv"]);
-    assert_eq!(std::fs::read_to_string(place.path().join("trend.csv")).unwrap(), "old");
+    assert_eq!(
+        std::fs::read_to_string(place.path().join("trend.csv")).unwrap(),
+        "old"
+    );
 
     let failed = place.run("export gaps -o missing/gaps.csv").expect_code(1);
-    assert!(failed.stderr.contains("cannot write missing/gaps.csv"), "{failed}");
+    assert!(
+        failed.stderr.contains("cannot write missing/gaps.csv"),
+        "{failed}"
+    );
     let failed = place.run("export gaps --format csv -o /dev/full").expect_code(1);
-    assert!(failed.stderr.contains("leave -o out to write to stdout"), "{failed}");
+    assert!(
+        failed.stderr.contains("leave -o out to write to stdout"),
+        "{failed}"
+    );
 }
 
 #[tokio::test]
@@ -274,13 +334,28 @@ async fn an_export_that_is_stopped_leaves_nothing() {
 }
 
 #[rstest]
-#[case("export trend_histroy --format csv", "a similar value exists: 'trend_history'")]
+#[case(
+    "export trend_histroy --format csv",
+    "a similar value exists: 'trend_history'"
+)]
 #[case("export trend_history", "say --format csv, jsonl or parquet")]
 #[case("export trend_history -o trend.xlsx", "say --format csv, jsonl or parquet")]
-#[case("export credits_by_day --format csv --clip 6703723351497508865", "--clip: credits_by_day has no column clip_id")]
-#[case("export credits_by_day --format csv --region US", "--region: credits_by_day has no column region")]
-#[case("export freshness --format csv --since 2026-02-01", "--since: freshness has no day that its rows belong to")]
-#[case("export gaps --format csv --since 2026-02-02 --until 2026-02-01", "--since is after --until")]
+#[case(
+    "export credits_by_day --format csv --clip 6703723351497508865",
+    "--clip: credits_by_day has no column clip_id"
+)]
+#[case(
+    "export credits_by_day --format csv --region US",
+    "--region: credits_by_day has no column region"
+)]
+#[case(
+    "export freshness --format csv --since 2026-02-01",
+    "--since: freshness has no day that its rows belong to"
+)]
+#[case(
+    "export gaps --format csv --since 2026-02-02 --until 2026-02-01",
+    "--since is after --until"
+)]
 #[case("export gaps --format csv --since 1.2.2026", "write a day as 2026-02-01")]
 #[case("export gaps --format csv --region USA", "region code of two letters")]
 #[case("export gaps --format csv --clip 12", "a clip ID has 15 to 20")]

@@ -215,16 +215,32 @@ mod tests {
     fn columns_have_real_types_and_can_be_null() {
         let mut schema = Vec::new();
         print_schema(&mut schema, file(1).metadata().file_metadata().schema());
-        insta::assert_snapshot!(String::from_utf8(schema).unwrap(), @r"");
+        insta::assert_snapshot!(String::from_utf8(schema).unwrap(), @"
+        message all_kinds {
+          OPTIONAL BYTE_ARRAY text (STRING);
+          OPTIONAL INT64 integer;
+          OPTIONAL DOUBLE real;
+          OPTIONAL BOOLEAN boolean;
+          OPTIONAL INT32 day (DATE);
+          OPTIONAL INT64 instant (TIMESTAMP(MICROS,true));
+        }
+        ");
     }
 
     #[test]
     fn rows_come_back_from_groups_of_bounded_size() {
         let file = file(ROWS + 2);
-        let sizes: Vec<_> = file.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let sizes: Vec<_> = file
+            .metadata()
+            .row_groups()
+            .iter()
+            .map(|group| group.num_rows())
+            .collect();
         assert_eq!(sizes, [65_536, 2]);
         let rows = file.get_row_iter(None).unwrap().map(Result::unwrap);
-        let rows: Vec<Vec<Field>> = rows.map(|row| row.into_columns().into_iter().map(|(_, f)| f).collect()).collect();
+        let rows: Vec<Vec<Field>> = rows
+            .map(|row| row.into_columns().into_iter().map(|(_, f)| f).collect())
+            .collect();
         assert_eq!(rows.len(), ROWS + 2);
         assert_eq!(rows[ROWS - 1], vec![Field::Null; 6]);
         let expected = [
