@@ -102,7 +102,6 @@ async fn every_recipe_runs_unchanged_and_gives_what_the_page_shows(
 ) {
     let ledger = simulated(backend).await;
     let mut connection = ledger.database.connect().await;
-    if backend == Backend::Sqlite { std::fs::copy(ledger.database.url.trim_start_matches("sqlite:"), "/tmp/sim-export.db").unwrap(); } // TEMPORARY
     hold_queries(&mut connection, backend, true).await;
     ledger.end().await;
 }

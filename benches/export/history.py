@@ -20,6 +20,10 @@ def series(backend, name, first, last):
     return f"(SELECT CAST(n AS BIGINT) AS n FROM generate_series({first}, {last}) AS g (n)) AS {name}"
 
 
+def zeros(backend, length):
+    return f"x'{'00' * length}'" if backend == "sqlite" else f"'\\x{'00' * length}'::bytea"
+
+
 def statements(backend):
     """All rows, in the order of their references. Window lengths follow from the target's number."""
     def rows(name, first, last):
@@ -30,6 +34,7 @@ def statements(backend):
     period = "CASE WHEN t.n % 8 < 4 THEN 7 ELSE 30 END"
     snapshot = f"(d.n * {TARGETS} + t.n)"
     at = f"(({FIRST_DAY} + d.n) * 86400 + {SLOT})"
+    hash = zeros(backend, 32)
     targets, days = rows("t", 1, TARGETS), rows("d", 0, DAYS - 1)
     value = "CAST((t.n * 7919 + ({first} + d.n - k.n) * 104729 % 977 + d.n % 13) % 101 AS DOUBLE PRECISION) / 100"
     return [
@@ -41,10 +46,10 @@ def statements(backend):
         f"""INSERT INTO targets (id, clip_id, region, period, schedule, time_zone, interval_seconds, slots_from, added_at)
             SELECT t.n, {clip}, {region}, CAST({period} AS TEXT), '15 6 * * *', 'UTC', 86400,
                 {FIRST_DAY} * 86400, {FIRST_DAY} * 86400 FROM {targets}""",
-        f"INSERT INTO payloads (hash, body, size_bytes, received_at) VALUES (unhex('{'00' * 32}'), unhex('00'), 1, 0)",
+        f"INSERT INTO payloads (hash, body, size_bytes, received_at) VALUES ({hash}, {hash}, 1, 0)",
         f"""INSERT INTO snapshots (id, target_id, period_days, content_hash, payload_hash, first_fetched_at,
                 last_fetched_at, step_seconds)
-            SELECT {snapshot}, t.n, {period}, unhex('{'00' * 32}'), unhex('{'00' * 32}'), {at}, {at}, 86400
+            SELECT {snapshot}, t.n, {period}, {hash}, {hash}, {at}, {at}, 86400
             FROM {days} CROSS JOIN {targets} WHERE TRUE ORDER BY 1""",
         f"""INSERT INTO trend_points (snapshot_id, time, value)
             SELECT {snapshot}, ({FIRST_DAY} + d.n - k.n) * 86400, {value.format(first=FIRST_DAY)}
