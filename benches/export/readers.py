@@ -9,15 +9,16 @@ import pyarrow.parquet
 
 FOLDER = pathlib.Path(sys.argv[1])
 FILES = {format: FOLDER / f"trends.{format}" for format in ("csv", "jsonl", "parquet")}
-FACTS = """count(*), count(DISTINCT clip_id), round(sum(value), 2), min(day), max(day), min(fetched_at)::VARCHAR[:19],
-    max(last_fetched_at)::VARCHAR[:19], count(*) FILTER (is_latest), sum(snapshot_id)::HUGEINT"""
+FACTS = """count(*), count(DISTINCT clip_id), round(sum(value), 2), min(day), max(day), min(fetched_at)::TIMESTAMP,
+    max(last_fetched_at)::TIMESTAMP, count(*) FILTER (is_latest), sum(snapshot_id)::HUGEINT"""
 TYPES = {"day": "DATE", "value": "DOUBLE", "is_latest": "BOOLEAN", "period_days": "BIGINT", "region": "VARCHAR"}
 
 duckdb.sql("SET TimeZone = 'UTC'")
+duckdb.sql("SET memory_limit = '4GB'")
 facts, agree = {}, True
 for format, file in FILES.items():
     table = f"'{file}'" if format != "jsonl" else f"read_json('{file}', format = 'newline_delimited')"
-    facts[format] = duckdb.sql(f"SELECT {FACTS} FROM {table}").fetchone()
+    facts[format] = duckdb.sql(f"SELECT {FACTS} FROM {table}").fetchall()[0]
     types = dict(duckdb.sql(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {table})").fetchall())
     wrong = {column: types[column] for column in TYPES if types[column] != TYPES[column]}
     agree &= not wrong and "TIMESTAMP" in types["fetched_at"] and facts[format] == facts["csv"]
