@@ -34,7 +34,8 @@ agree &= str(pyarrow.parquet.read_schema(FILES["parquet"]).field("day").type) ==
 head = len(parquet) // 10
 parquet = parquet.head(head)
 csv = pandas.read_csv(FILES["csv"], nrows=head, dtype={"clip_id": str}, usecols=columns, parse_dates=["day", "fetched_at"])
-jsonl = pandas.read_json(FILES["jsonl"], lines=True, nrows=head // 10, dtype={"clip_id": str})
+jsonl = pandas.read_json(FILES["jsonl"], lines=True, nrows=head // 10, precise_float=True,
+                         dtype={"clip_id": str})
 same = (csv["value"] == parquet["value"]).all() and (csv["clip_id"] == parquet["clip_id"]).all()
 same &= (csv["fetched_at"].dt.tz_localize("UTC") == parquet["fetched_at"]).all()
 same &= (jsonl["value"] == parquet["value"].head(head // 10)).all()

@@ -17,6 +17,16 @@ const TURN: u64 = 1_024;
 const POSTGRES_EPOCH_DAYS: i64 = 10_957;
 const POSTGRES_EPOCH_SECONDS: i64 = 946_684_800;
 
+/// Views whose rows are all of a target. SQLite, which keeps no statistics, would read them by the largest
+/// table and then sort everything; asked for the sounds of the targets, it goes target by target.
+const OF_TARGETS: [&str; 5] = [
+    "trend_history",
+    "country_history",
+    "interest_history",
+    "age_history",
+    "fetch_log",
+];
+
 /// Which rows of a view are wanted.
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -91,6 +101,9 @@ fn statement(selection: &Selection, tx: &Tx) -> Result<Statement, StoreError> {
             let n = parameters.len();
             conditions.push(format!("{column} IN (SELECT value->>0 FROM json_each(${n}))"));
         }
+    }
+    if matches!(tx, Tx::Sqlite(_)) && selection.clips.is_empty() && OF_TARGETS.contains(&view.name) {
+        conditions.push("clip_id IN (SELECT clip_id FROM targets)".to_owned());
     }
     if let Some(days) = view.days {
         // Each day is held against the beginning of the first that is wanted, or of the one after the last.
