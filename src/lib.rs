@@ -15,6 +15,8 @@ pub mod schedule;
 
 pub mod watchlist;
 
+pub mod export;
+
 pub mod store;
 
 pub mod forecast;

@@ -81,6 +81,12 @@ pub(super) enum Command {
     ///
     /// Needs the database only, not the API key.
     Why(super::why::Options),
+    /// Write a view of the SQL contract to CSV, JSON Lines or Parquet
+    ///
+    /// docs/export.md has the columns of each view, what the filters mean, and how to open the files.
+    /// Needs the database only, not the API key. Exit status: 0 done; 2 the view can't be filtered
+    /// like this; 1 the database or the file failed; 3 stopped. A file is there whole or not at all.
+    Export(super::export::Options),
     /// Look after the database
     Db {
         #[command(subcommand)]

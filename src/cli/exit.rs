@@ -42,6 +42,9 @@ pub(super) enum Failure {
     Pass(#[from] PassError),
     #[error("{0}")]
     Other(String),
+    /// A person has stopped it.
+    #[error("stopped: {0}")]
+    Stopped(String),
     /// Whoever read the output has gone.
     #[error("")]
     Unread,
@@ -52,6 +55,7 @@ impl Failure {
         match self {
             Self::Problems(_) | Self::Service(ServiceError::Problems(_)) => Exit::Wrong,
             Self::Service(_) | Self::Store(_) | Self::Pass(_) | Self::Other(_) => Exit::Failed,
+            Self::Stopped(_) => Exit::Part,
             Self::Unread => Exit::Done,
         }
     }

@@ -7,6 +7,7 @@ mod collect;
 mod db;
 mod demo;
 mod exit;
+mod export;
 mod forecast;
 mod journal;
 mod logs;
@@ -61,6 +62,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
         Command::Plan { days } => plan::run(&load(args)?, *days, *output).await,
         Command::Status => status::run(&load(args)?, *output).await,
         Command::Why(options) => why::run(&load(args)?, options, *output).await,
+        Command::Export(options) => export::run(&load(args)?, options, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
         Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),

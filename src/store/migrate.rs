@@ -26,12 +26,16 @@ macro_rules! migrations {
                 "alerts",
                 include_str!(concat!("../../migrations/", $folder, "/0005_alerts.sql")),
             ),
+            (
+                "indexes",
+                include_str!(concat!("../../migrations/", $folder, "/0007_indexes.sql")),
+            ),
         ]
     };
 }
 
-const SQLITE: [(&str, &str); 4] = migrations!("sqlite");
-const POSTGRES: [(&str, &str); 4] = migrations!("postgres");
+const SQLITE: [(&str, &str); 5] = migrations!("sqlite");
+const POSTGRES: [(&str, &str); 5] = migrations!("postgres");
 
 /// The newest migration that this binary has.
 pub const NEWEST: i64 = SQLITE.len() as i64;

@@ -11,6 +11,7 @@ pub mod claim;
 mod dialect;
 pub mod due;
 mod error;
+pub mod export;
 mod many;
 pub mod migrate;
 pub mod pauses;

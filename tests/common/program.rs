@@ -157,6 +157,11 @@ impl Running {
         self.child.as_ref().unwrap().id()
     }
 
+    /// What it writes to stdout; whoever drops it has read enough.
+    pub fn stdout(&mut self) -> std::process::ChildStdout {
+        self.child.as_mut().unwrap().stdout.take().unwrap()
+    }
+
     pub fn signal(&self, signal: Signal) {
         let id = self.child.as_ref().unwrap().id();
         let pid = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
@@ -197,7 +202,7 @@ impl Drop for Running {
 /// A simulator of its own process. The settings are those that it prints for people to paste.
 pub fn simulator(options: &str) -> Running {
     let mut running = Place::empty().start(&format!("simulate --listen 127.0.0.1:0 {options}"));
-    let stdout = running.child.as_mut().unwrap().stdout.take().unwrap();
+    let stdout = running.stdout();
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     let pair = |setting: &str| {
