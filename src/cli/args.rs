@@ -71,6 +71,11 @@ pub(super) enum Command {
     ///
     /// Needs the database only, not the API key.
     Why(super::why::Options),
+    /// Edit the watchlist file, with its comments and its order kept
+    Watch {
+        #[command(subcommand)]
+        action: super::watch::Action,
+    },
     /// Look after the database
     Db {
         #[command(subcommand)]

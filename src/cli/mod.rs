@@ -15,6 +15,7 @@ mod progress;
 mod run;
 mod simulate;
 mod status;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
         Command::Plan { days } => plan::run(&load(args)?, *days, *output).await,
         Command::Status => status::run(&load(args)?, *output).await,
         Command::Why(options) => why::run(&load(args)?, options, *output).await,
+        Command::Watch { action } => watch::run(&load(args)?, action, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
         Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),

@@ -3,7 +3,10 @@
 
 mod clip;
 mod diff;
+pub mod edit;
 mod fields;
+pub mod file;
+pub mod import;
 mod parse;
 mod regions;
 
