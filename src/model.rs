@@ -1,9 +1,13 @@
 //! The words of the project as types. No I/O here, and no names of the API's JSON.
 
+mod chart;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use chart::{Chart, ChartAsk, ChartClaim, ChartEntry, ChartPage};
 
 /// The API's key of a sound: 15 to 20 digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
