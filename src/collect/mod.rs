@@ -7,6 +7,7 @@
 
 mod alerts;
 mod ask;
+mod charts;
 mod content;
 mod fetch;
 mod pack;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::Budget;
 use crate::model::{AttemptState, Outcome, Reason};
 use crate::spool::Spool;
+use crate::store::charts::ChartSettlement;
 use crate::store::claim::Claimer;
 use crate::store::due::{Due, Scope};
 use crate::store::pauses::Pause;
@@ -39,6 +41,7 @@ use crate::store::workers::Worker;
 use crate::store::{Store, StoreError};
 
 pub use alerts::Alert;
+pub use charts::{ChartsRead, pages_of};
 pub use content::content_hash;
 pub use fetch::advice;
 pub use plan::newest_slots;
@@ -100,6 +103,8 @@ pub struct Collector {
     pub spool: Spool,
     /// Answers that neither the database nor the spool took.
     pub stranded: Mutex<Vec<Settlement>>,
+    /// The same of charts.
+    pub stranded_pages: Mutex<Vec<ChartSettlement>>,
     /// Unknown fields that have been logged, each once.
     pub told_fields: Mutex<BTreeSet<String>>,
 }

@@ -61,6 +61,7 @@ impl Session {
             signs: Mutex::new(signs),
             spool: spool(config)?,
             stranded: Mutex::default(),
+            stranded_pages: Mutex::default(),
             told_fields: Mutex::default(),
         };
         collector.sign_of_life().await?;

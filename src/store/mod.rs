@@ -5,6 +5,7 @@
 //! migrations).
 
 pub mod budget;
+pub mod charts;
 pub mod check;
 pub mod claim;
 mod dialect;
