@@ -62,6 +62,16 @@ pub struct ChartEntry {
     pub trend: Vec<f64>,
 }
 
+impl ChartEntry {
+    /// What people call it, as far as it is known: `title, by author`.
+    pub fn name(&self) -> Option<String> {
+        match (&self.sound.title, &self.sound.author) {
+            (Some(title), Some(author)) => Some(format!("{title}, by {author}")),
+            (title, author) => title.clone().or_else(|| author.clone()),
+        }
+    }
+}
+
 /// One page of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChartPage {

@@ -10,7 +10,7 @@ use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
 use crate::collect::targets::{Changes, sync};
-use crate::collect::{Collector, Limits, Observe, PassError, Report, SignsOfLife, Stop, Wanted};
+use crate::collect::{ChartsRead, Collector, Limits, Observe, PassError, Report, SignsOfLife, Stop, Wanted};
 use crate::config::{ApiKey, Config};
 use crate::problem::{Problem, Problems};
 use crate::spool::Spool;
@@ -103,6 +103,14 @@ impl Session {
     pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         tokio::select! {
             report = self.collector.pass(wanted, stop, observe) => report,
+            never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
+        }
+    }
+
+    /// Reads the charts that are open, with signs of life beside it.
+    pub async fn read_charts(&self, stop: &Stop) -> Result<ChartsRead, PassError> {
+        tokio::select! {
+            read = self.collector.read_charts(stop) => read,
             never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
         }
     }

@@ -1,6 +1,7 @@
 //! `soundwatch watch`: edits of the watchlist file. They need no database and no running daemon; one
 //! that runs takes the edit up by itself.
 
+mod discover;
 mod edit;
 mod list;
 
@@ -62,6 +63,12 @@ pub(in crate::cli) enum Action {
         #[command(flatten)]
         dry: Dry,
     },
+    /// Read the API's chart of a region, show it, and watch what you choose of it
+    ///
+    /// A page costs the credits of a request; they are in the ledger and the budget as all others are.
+    /// Beside a running daemon it hands over. Exit status: 1 nothing could be read; 3 only a part; 4
+    /// stopped by budget, credits or key.
+    Discover(discover::Options),
 }
 
 /// How a sound is to be asked for; what is left out is as the defaults of the watchlist say.
@@ -92,24 +99,25 @@ pub(in crate::cli) struct Dry {
 }
 
 pub(super) async fn run(config: &Config, action: &Action, output: Output) -> Result<Exit, Failure> {
-    let path = watchlist_path(config)?;
+    let path = || watchlist_path(config);
     match action {
+        Action::Discover(options) => discover::run(config, options, output).await,
         Action::Add { clips, asking, dry } => {
             let mut problems = Vec::new();
             let clips = clip_ids(clips, &mut problems);
             let common = asking.common(&mut problems);
             fine(problems)?;
             let wishes: Vec<Wish> = clips.into_iter().map(|clip_id| common.wish(clip_id)).collect();
-            edit::add(config, path, &wishes, dry.dry_run, output)
+            edit::add(config, path()?, &wishes, dry.dry_run, output)
         }
         Action::Remove { clips, region, dry } => {
             let mut problems = Vec::new();
             let clips = clip_ids(clips, &mut problems);
             let regions = several(region, import::regions, &mut problems);
             fine(problems)?;
-            edit::remove(config, path, &clips, &regions, dry.dry_run, output)
+            edit::remove(config, path()?, &clips, &regions, dry.dry_run, output)
         }
-        Action::List => list::run(config, path, output),
+        Action::List => list::run(config, path()?, output),
         Action::Import {
             file,
             asking,
@@ -119,7 +127,7 @@ pub(super) async fn run(config: &Config, action: &Action, output: Output) -> Res
             let mut problems = Vec::new();
             let common = asking.common(&mut problems);
             fine(problems)?;
-            edit::import(config, path, file, &common, *skip_bad, dry.dry_run, output)
+            edit::import(config, path()?, file, &common, *skip_bad, dry.dry_run, output)
         }
     }
 }
