@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use chart::{Chart, ChartAsk, ChartClaim, ChartEntry, ChartPage};
+pub use chart::{Chart, ChartAsk, ChartClaim, ChartEntry, ChartPage, name};
 
 /// The API's key of a sound: 15 to 20 digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -70,7 +70,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn catch_up_from(&self, now: i64) -> i64 {
+    /// The oldest slot that is still asked at `now` (unix seconds).
+    pub fn catch_up_from(&self, now: i64) -> i64 {
         catch_up_from(self.catch_up, now)
     }
 }

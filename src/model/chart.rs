@@ -62,13 +62,18 @@ pub struct ChartEntry {
     pub trend: Vec<f64>,
 }
 
+/// `title, by author`, or what is known of it.
+pub fn name(title: Option<&str>, author: Option<&str>) -> Option<String> {
+    match (title, author) {
+        (Some(title), Some(author)) => Some(format!("{title}, by {author}")),
+        (title, author) => title.or(author).map(str::to_owned),
+    }
+}
+
 impl ChartEntry {
     /// What people call it, as far as it is known: `title, by author`.
     pub fn name(&self) -> Option<String> {
-        match (&self.sound.title, &self.sound.author) {
-            (Some(title), Some(author)) => Some(format!("{title}, by {author}")),
-            (title, author) => title.clone().or_else(|| author.clone()),
-        }
+        name(self.sound.title.as_deref(), self.sound.author.as_deref())
     }
 }
 

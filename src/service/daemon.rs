@@ -3,6 +3,7 @@
 
 use tokio::signal::unix::Signal;
 
+use super::discover::Discovery;
 use super::heartbeat::Heartbeat;
 use super::session::{SIGN_OF_LIFE, read_watchlist};
 use super::signals::{Signals, reload};
@@ -45,6 +46,7 @@ pub async fn run(
         config,
         watched,
         hangup,
+        discovery: Discovery::default(),
         look_at: 0,
         not_before: 0,
         last_sign: 0,
@@ -71,6 +73,7 @@ struct Daemon {
     config: Config,
     watched: Option<Watched>,
     hangup: Signal,
+    discovery: Discovery,
     /// The next instant at which something can be due, unix seconds.
     look_at: i64,
     /// After an error, the next instant at which anything is tried, unix seconds.
@@ -125,7 +128,11 @@ impl Daemon {
             collector.sign_of_life().await?;
             self.last_sign = now;
         }
-        if now < self.look_at && !backwards && !collector.has_open_fetches(now).await? {
+        let open = backwards || collector.has_open_fetches(now).await?;
+        if open || self.discovery.is_due(now) {
+            self.discovery.work(&self.session, &self.config, stop).await?;
+        }
+        if now < self.look_at && !open {
             return Ok(());
         }
         let report = self.pass(stop).await?;
@@ -212,6 +219,7 @@ impl Daemon {
             tracing::error!(%error, "the pause of the key could not be ended");
         }
         self.look_at = 0;
+        self.discovery = Discovery::default();
         tracing::info!("reloaded");
     }
 

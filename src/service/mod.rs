@@ -2,6 +2,7 @@
 //! This is the only place that starts tasks, and each is ended where it was started.
 
 mod daemon;
+mod discover;
 mod heartbeat;
 mod lock;
 mod reparse;
@@ -10,6 +11,7 @@ pub mod signals;
 mod watched;
 
 pub use daemon::run;
+pub use discover::Discovery;
 pub use lock::{Holder, Lock};
 pub use reparse::{Reading, reparse};
 pub use session::{Session, read_watchlist};

@@ -3,6 +3,7 @@
 
 mod clip;
 mod diff;
+pub mod discovered;
 pub mod edit;
 mod fields;
 pub mod file;

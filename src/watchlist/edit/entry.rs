@@ -25,8 +25,8 @@ pub struct Entry {
     pub tags: Vec<String>,
     /// What to remember.
     pub note: Option<String>,
-    /// Whether it says itself when or how far back to ask.
-    pub has_own_asking: bool,
+    /// Whether it says itself when to ask.
+    pub has_own_schedule: bool,
     /// To be taken out.
     pub(super) gone: bool,
 }
@@ -49,7 +49,7 @@ impl Entry {
             time_zone: asking.time_zone,
             tags: list(table, "tags"),
             note: text(table, "note"),
-            has_own_asking: ["period", "schedule", "time_zone"]
+            has_own_schedule: ["schedule", "time_zone"]
                 .iter()
                 .any(|key| table.contains_key(key)),
             gone: false,
@@ -73,7 +73,7 @@ impl Entry {
             time_zone: defaults.time_zone.clone(),
             tags: wish.tags.clone(),
             note: wish.note.clone(),
-            has_own_asking: !wish.periods.is_empty() || wish.schedule.is_some(),
+            has_own_schedule: wish.schedule.is_some(),
             gone: false,
         }
     }

@@ -143,6 +143,19 @@ impl Editor {
             .filter(|entry| !entry.gone)
     }
 
+    /// With how many periods a sound is asked for in a region to which no period is told.
+    pub fn periods_of(&self, clip_id: &ClipId) -> usize {
+        let known: BTreeSet<Period> = self
+            .entries_of(clip_id)
+            .flat_map(|entry| entry.periods.iter().copied())
+            .collect();
+        if known.is_empty() {
+            self.defaults.periods.len()
+        } else {
+            known.len()
+        }
+    }
+
     /// Has a sound watched as is wished: with an entry of its own, or with the missing regions and
     /// periods in one that it has, if that asks for nothing else too.
     pub fn add(&mut self, wish: &Wish) -> Change {
