@@ -85,7 +85,7 @@ fn a_dry_run_tells_and_leaves_the_file_alone() {
 #[test]
 fn the_first_sound_makes_the_file() {
     let place = Place::empty();
-    place.run(&format!("watch list")).expect_code(2);
+    place.run("watch list").expect_code(2);
     place.run(&format!("watch add {A} --dry-run")).expect_code(0);
     assert!(!place.path().join("watchlist.toml").exists());
     place.run(&format!("watch add {A}")).expect_code(0);
@@ -244,19 +244,115 @@ fn a_worker_without_a_watchlist_says_where_to_edit() {
     );
 }
 
+/// Whether the database says that a sound is watched; `false` while there is none.
+fn is_watched(place: &Place, clip: &str) -> bool {
+    place.run(&format!("why {clip}")).code == 0
+}
+
 #[test]
 fn a_running_daemon_takes_an_added_sound_up() {
     let simulator = simulator("");
     let place = Place::asking(&simulator, &watchlist());
     let daemon = place.start("run");
-    let stored = || {
-        let status = place.json("status");
-        status["targets"].as_i64() == Some(2) || status.to_string().contains(B)
-    };
-    until("the database is there", || {
-        place.path().join("soundwatch.db").exists() || place.path().join("rehearsal.db").exists()
-    });
+    until("the daemon watches the first", || is_watched(&place, A));
     place.run(&format!("watch add {B}")).expect_code(0);
-    until("the daemon watches it", stored);
+    until("it watches the other too", || is_watched(&place, B));
     daemon.stop(Signal::TERM).expect_code(0);
+}
+
+#[test]
+fn the_first_sounds_of_a_chart_are_watched_and_the_chart_is_kept() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, &watchlist());
+    let found = place.json("watch discover --region LV --pages 2 --add top:3 --tag found");
+    assert_eq!(
+        (&found["outcome"], &found["credits"]),
+        (&json!("stored"), &json!(4))
+    );
+    assert_eq!(found["sounds"].as_array().unwrap().len(), 40);
+    assert_eq!(found["edit"]["sounds"].as_array().unwrap().len(), 3);
+    let text = place.read("watchlist.toml");
+    assert!(text.starts_with(&watchlist()));
+    assert_eq!(
+        text.matches("regions = [\"LV\"]\ntags = [\"found\"]\nnote = ")
+            .count(),
+        3,
+        "{text}"
+    );
+
+    let fourth = found["sounds"][3]["clip_id"].as_str().unwrap();
+    let kept = place.json(&format!("watch discover --region LV --kept --add {fourth},top:1"));
+    assert_eq!(kept["edit"]["targets_after"], json!(5));
+    assert_eq!(kept["sounds"][0]["watched"], json!(true));
+    let shown = place
+        .run("watch discover --region LV --kept")
+        .expect_code(0)
+        .stdout;
+    assert!(
+        shown.contains("rank") && shown.contains("█") && shown.contains("yes"),
+        "{shown}"
+    );
+    let absent = place
+        .run(&format!("watch discover --region LV --kept --add {A}"))
+        .expect_code(3);
+    assert!(absent.stdout.contains(&format!("not added: {A}")), "{absent}");
+    assert!(place.run("status").stdout.contains('4'));
+    place.run("db check").expect_code(0);
+}
+
+#[test]
+fn beside_a_running_daemon_a_chart_is_handed_over() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, &watchlist());
+    let daemon = place.start("run");
+    until("the daemon watches", || is_watched(&place, A));
+    let found = place.run("watch discover --new-to-top-100 --json").expect_code(0);
+    assert!(found.stderr.contains("handing over"), "{found}");
+    assert_eq!(found.json()["outcome"], json!("stored"));
+    let types = found.json()["sounds"].as_array().unwrap().clone();
+    assert!(
+        types.iter().all(|sound| sound["rank_diff_type"] == json!(4)),
+        "{types:?}"
+    );
+    daemon.stop(Signal::TERM).expect_code(0);
+}
+
+#[test]
+fn a_chart_that_can_not_be_asked_for_costs_nothing_and_says_why() {
+    let simulator = simulator("");
+    let place =
+        Place::asking(&simulator, &watchlist()).with_setting("SOUNDWATCH__BUDGET__DAILY_CREDITS", "1");
+    let wrong = place
+        .run("watch discover --region USA --period 9 --add best")
+        .expect_code(2);
+    for part in ["\"USA\"", "\"9\"", "\"best\""] {
+        assert!(wrong.stderr.contains(part), "{part} in {wrong}");
+    }
+    place.write("watchlist.toml", "oops");
+    place.run("watch discover --add top:1").expect_code(2);
+    assert!(!place.path().join("soundwatch.db").exists(), "nothing was begun");
+    place.write("watchlist.toml", &watchlist());
+    let over = place.run("watch discover --add top:1").expect_code(4);
+    assert!(over.stdout.contains("skipped (budget)"), "{over}");
+    assert_eq!(place.read("watchlist.toml"), watchlist());
+}
+
+#[test]
+fn a_daemon_discovers_by_itself() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, &watchlist())
+        .with_setting("SOUNDWATCH__DISCOVER__REGIONS", "US, LV")
+        .with_setting("SOUNDWATCH__DISCOVER__SCHEDULE", "@hourly")
+        .with_setting("SOUNDWATCH__DISCOVER__ADD_TOP", "2");
+    let daemon = place.start("run");
+    until("the charts are followed", || {
+        place.read("watchlist.toml").matches("discovered").count() >= 2
+    });
+    let listed = place.json("watch list");
+    let found = listed["sounds"].as_array().unwrap().last().unwrap()["clip_id"].clone();
+    until("what was found is watched", || {
+        is_watched(&place, found.as_str().unwrap())
+    });
+    daemon.stop(Signal::TERM).expect_code(0);
+    assert!(place.read("watchlist.toml").starts_with(&watchlist()));
 }
