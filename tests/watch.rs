@@ -356,3 +356,23 @@ fn a_daemon_discovers_by_itself() {
     daemon.stop(Signal::TERM).expect_code(0);
     assert!(place.read("watchlist.toml").starts_with(&watchlist()));
 }
+
+#[test]
+fn a_file_with_nothing_but_comments_and_defaults_takes_its_first_sound() {
+    let place = Place::empty();
+    let beginning = "# my sounds\n[defaults]\nregions = [\"LV\"]\n";
+    place.write("watchlist.toml", beginning);
+    place.run(&format!("watch add {A}")).expect_code(0);
+    assert_eq!(
+        place.read("watchlist.toml"),
+        format!("{beginning}\n[[sounds]]\nclip = \"{A}\"\n")
+    );
+    let one = "[sounds]\nclip = \"6703723351497508865\"\n";
+    place.write("watchlist.toml", one);
+    let refused = place.run(&format!("watch add {B}")).expect_code(2);
+    assert!(
+        refused.stderr.contains("[sounds] holds only one sound"),
+        "{refused}"
+    );
+    assert_eq!(place.read("watchlist.toml"), one);
+}

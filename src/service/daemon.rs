@@ -129,14 +129,14 @@ impl Daemon {
             self.last_sign = now;
         }
         let open = backwards || collector.has_open_fetches(now).await?;
+        if open || now >= self.look_at {
+            let report = self.pass(stop).await?;
+            self.look_at = self.next_look(&report).await?;
+        }
+        // Charts come after what is watched: their troubles must not hold it up.
         if open || self.discovery.is_due(now) {
             self.discovery.work(&self.session, &self.config, stop).await?;
         }
-        if now < self.look_at && !open {
-            return Ok(());
-        }
-        let report = self.pass(stop).await?;
-        self.look_at = self.next_look(&report).await?;
         Ok(())
     }
 

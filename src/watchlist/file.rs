@@ -74,10 +74,8 @@ fn edit_text<T>(
 ) -> Result<(Edited<T>, String), Problems> {
     let editor = Editor::open(old);
     // A file without sounds is wrong too, but adding one is what mends it.
-    let has_no_sounds = editor
-        .as_ref()
-        .is_ok_and(|editor| editor.entries().next().is_none());
-    let before = if has_no_sounds && !old.contains("sounds") {
+    let has_no_sounds = editor.as_ref().is_ok_and(Editor::lacks_sounds);
+    let before = if has_no_sounds {
         Watchlist::default()
     } else {
         parse(path, old)?

@@ -7,7 +7,7 @@ mod place;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
-use toml_edit::DocumentMut;
+use toml_edit::{Array, DocumentMut};
 
 use super::parse::Asking;
 use crate::model::{ClipId, Period, Region};
@@ -128,6 +128,14 @@ impl Editor {
             byte_order_mark: plain.is_some(),
             line_feeds_only: text.matches("\r\n").count() * 2 <= text.matches('\n').count(),
         })
+    }
+
+    /// Whether the text has no sounds yet, and nothing in their place.
+    pub fn lacks_sounds(&self) -> bool {
+        match self.document.get("sounds") {
+            None => true,
+            Some(sounds) => sounds.as_array().is_some_and(Array::is_empty),
+        }
     }
 
     /// The sounds as they stand in the text, in its order.
