@@ -63,6 +63,9 @@ struct Wanted {
 
 pub(super) async fn run(config: &Config, options: &Options, output: Output) -> Result<Exit, Failure> {
     let wanted = options.wanted()?;
+    if let Some((message, help)) = watchlist::region_doubt(wanted.chart.region) {
+        note(&format!("warning: {}", Problem::new(message).help(help)));
+    }
     let watched = watched(config, wanted.chart.region, !options.add.is_empty())?;
     let (state, entries) = if options.kept {
         kept(config, &wanted.chart).await?

@@ -35,8 +35,9 @@ pub(super) fn push(document: &mut DocumentMut, mut table: Table) {
         push_value(list, Value::InlineTable(table.into_inline_table()));
         return;
     }
-    // Without a position of its own, a table stands behind the one before it in its array.
-    let last = sounds(document).and_then(|tables| tables.iter().filter_map(Table::position).last());
+    // With the position of the last one it stands behind that, whatever else the file has.
+    let last = sounds(document).and_then(|tables| tables.get(tables.len().checked_sub(1)?)?.position());
+    table.set_position(last);
     table.decor_mut().set_prefix("\n");
     if last.is_none() || defaults_position(document) < last {
         // What stands at the end of the file stands before the new sound.
