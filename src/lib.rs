@@ -9,9 +9,9 @@ pub mod source;
 
 pub mod model;
 
-pub mod config;
-
 pub mod schedule;
+
+pub mod config;
 
 pub mod watchlist;
 

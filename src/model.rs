@@ -1,6 +1,7 @@
 //! The words of the project as types. No I/O here, and no names of the API's JSON.
 
 mod alert;
+mod chart;
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use alert::{AlertKind, News};
+pub use chart::{Chart, ChartAsk, ChartClaim, ChartEntry, ChartPage, name};
 
 /// The API's key of a sound: 15 to 20 digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -60,7 +60,14 @@ async fn migrations_keep_the_views_that_others_use() {
     ledger
         .execute(include_str!("../migrations/postgres/0003_gaps.sql"))
         .await;
+    ledger
+        .execute("CREATE VIEW costs AS SELECT * FROM credits_by_day")
+        .await;
+    ledger
+        .execute(include_str!("../migrations/postgres/0004_charts.sql"))
+        .await;
     assert_eq!(ledger.value("SELECT count(*) FROM mine").await, "0");
+    assert_eq!(ledger.value("SELECT count(*) FROM costs").await, "0");
     ledger.end().await;
 }
 

@@ -13,7 +13,7 @@ use common::{Backend, TestConnection};
 use rstest::rstest;
 
 /// What the views promise, in this order. Further columns only come after these.
-const CONTRACT: [(&str, &str); 9] = [
+const CONTRACT: [(&str, &str); 10] = [
     (
         "trend_history",
         "clip_id, title, author, region, period_days, day, value, fetched_at, last_fetched_at, is_latest, \
@@ -43,6 +43,10 @@ const CONTRACT: [(&str, &str); 9] = [
          api_code, settled_at",
     ),
     ("credits_by_day", "day, attempts, credits"),
+    (
+        "chart_history",
+        "region, period_days, seen_at, rank, rank_diff, rank_diff_type, clip_id, title, author",
+    ),
     ("gaps", "clip_id, region, first_day, last_day, days, reason"),
     (
         "freshness",

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::mask::mask;
 use super::settings::Settings;
-use super::{Received, Verdict, is_charged, retry_after, wire};
+use super::{Question, Received, Verdict, is_charged, retry_after};
 use crate::clock::Clock;
 use crate::model::{Ask, AttemptState, Reason};
 use crate::problem::Problem;
@@ -28,7 +28,8 @@ const SHORTEST_MASKED_KEY: usize = 6;
 /// The way to the API.
 pub struct Client {
     http: reqwest::Client,
-    url: Url,
+    /// The address below which the endpoints are.
+    base: Url,
     authorization: HeaderValue,
     key: SecretString,
     timeout: Duration,
@@ -38,10 +39,10 @@ pub struct Client {
 impl Client {
     /// A client for these settings; nothing is sent yet.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, Problem> {
-        let url = settings.detail_url()?;
+        let base = settings.url()?;
         Ok(Self {
-            http: settings.http_client(url.scheme() == "https")?,
-            url,
+            http: settings.http_client(base.scheme() == "https")?,
+            base,
             authorization: settings.authorization()?,
             key: settings.key,
             timeout: settings.timeout,
@@ -64,7 +65,7 @@ impl Client {
     /// - an answer began and did not end, or was not what its headers say: `Unknown`, `cut_off`;
     /// - the time was over after connecting: `Unknown`, `timeout`;
     /// - the head of an answer says that it is an error: `Answered`, whatever became of its body.
-    pub async fn send(&self, ask: &Ask) -> Exchange {
+    pub async fn send<Q: Question>(&self, ask: &Q) -> Exchange<Q> {
         let begun = self.clock.monotonic();
         let mut head = None;
         let exchange = tokio::time::timeout(self.timeout, self.exchange(ask, &mut head)).await;
@@ -79,17 +80,19 @@ impl Client {
         }
     }
 
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
     /// The body of the answer, over the limit if there is more. `head` is filled as soon as it is
     /// known, so that it survives a timeout.
-    async fn exchange(&self, ask: &Ask, head: &mut Option<Head>) -> Result<Vec<u8>, Broken> {
+    async fn exchange<Q: Question>(&self, ask: &Q, head: &mut Option<Head>) -> Result<Vec<u8>, Broken> {
         let request = self
             .http
-            .get(self.url.clone())
-            .query(&[
-                ("clip_id", ask.clip_id.as_str()),
-                ("region", ask.region.as_str()),
-                ("period", &ask.window.days().to_string()),
-            ])
+            .get(self.url(Q::PATH))
+            .query(&ask.parameters())
             .header(AUTHORIZATION, self.authorization.clone());
         let mut response = request.send().await.map_err(|e| Broken::sending(&e))?;
         let head = head.insert(Head::of(&response, self.clock.now()));
@@ -107,17 +110,17 @@ impl Client {
 
 /// One request and what came of it, not yet read.
 #[derive(Clone, Debug)]
-pub struct Exchange {
-    ask: Ask,
+pub struct Exchange<Q = Ask> {
+    ask: Q,
     head: Option<Head>,
     body: Result<Vec<u8>, Broken>,
     latency_ms: i64,
     key: SecretString,
 }
 
-impl Exchange {
+impl<Q: Question> Exchange<Q> {
     /// What came, without a look into it: for an answer on which reading has failed.
-    pub fn unread(mut self, why: &str) -> Received {
+    pub fn unread(mut self, why: &str) -> Received<Q::Content> {
         let mut body = match std::mem::replace(&mut self.body, Ok(Vec::new())) {
             Ok(body) => body,
             Err(broken) => return broken.received(self.head.as_ref(), self.latency_ms),
@@ -142,7 +145,7 @@ impl Exchange {
     }
 
     /// Reads what came. This takes some 0.1 ms of a processor.
-    pub fn read(mut self) -> Received {
+    pub fn read(mut self) -> Received<Q::Content> {
         let body = std::mem::replace(&mut self.body, Ok(Vec::new()));
         match (body, self.head.take()) {
             (Ok(body), Some(head)) => self.answered(&head, body),
@@ -155,9 +158,9 @@ impl Exchange {
         }
     }
 
-    fn answered(&self, head: &Head, mut body: Vec<u8>) -> Received {
+    fn answered(&self, head: &Head, mut body: Vec<u8>) -> Received<Q::Content> {
         self.mask(&mut body);
-        let mut reading = wire::read(&self.ask, head.http_status, &body);
+        let mut reading = self.ask.read(head.http_status, &body);
         if let Verdict::Retry { reason, after } = &mut reading.verdict {
             let unsaid = (*reason == Reason::RateLimited).then_some(WAIT_WITHOUT_RETRY_AFTER);
             *after = head.retry_after.or(unsaid);
@@ -277,7 +280,7 @@ impl Broken {
         }
     }
 
-    fn received(self, head: Option<&Head>, latency_ms: i64) -> Received {
+    fn received<C>(self, head: Option<&Head>, latency_ms: i64) -> Received<C> {
         let http_status = head.map(|head| i64::from(head.http_status));
         Received {
             state: self.state,

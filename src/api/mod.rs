@@ -7,6 +7,7 @@
 pub mod client;
 mod mask;
 pub mod pace;
+mod question;
 mod retry_after;
 mod settings;
 pub mod wire;
@@ -18,12 +19,13 @@ use crate::model::{AttemptState, Content, Reason};
 pub(crate) use client::deepest;
 pub use client::{BODY_LIMIT, Client, Exchange, KEPT_OF_TOO_LARGE};
 pub use pace::Pace;
+pub use question::Question;
 pub use settings::Settings;
 pub(crate) use settings::{http_client, no_https};
 
-/// What one request brought.
+/// What one request brought; `C` is what a good answer says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Received {
+pub struct Received<C = Content> {
     /// `Answered`; `Unknown` when it was sent and no complete answer came; `NotSent` when no
     /// connection came about.
     pub state: AttemptState,
@@ -47,14 +49,14 @@ pub struct Received {
     /// For people: what was wrong, and where. Never holds the key.
     pub error: Option<String>,
     /// What to do.
-    pub verdict: Verdict,
+    pub verdict: Verdict<C>,
 }
 
 /// What an answer asks of the caller.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Verdict<C = Content> {
     /// Store it.
-    Content(Box<Content>),
+    Content(Box<C>),
     /// Settle it as a success without data.
     NoData,
     /// Settle it and keep the payload: the answer is unusable.
@@ -72,7 +74,7 @@ pub enum Verdict {
     Failed(Reason),
 }
 
-impl Verdict {
+impl<C> Verdict<C> {
     /// Why it is not content, where there is a reason.
     pub fn reason(&self) -> Option<Reason> {
         match self {

@@ -11,7 +11,6 @@ use super::client::deepest;
 use crate::problem::Problem;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const PATH: &str = "/v1/tiktok/trending/music/detail";
 
 /// Where and how to ask.
 #[derive(Clone, Debug)]
@@ -42,8 +41,8 @@ impl Settings {
         builder.build().map_err(|error| no_https(&error))
     }
 
-    /// The endpoint below `base_url`.
-    pub(super) fn detail_url(&self) -> Result<Url, Problem> {
+    /// The address below which the endpoints are.
+    pub(super) fn url(&self) -> Result<Url, Problem> {
         let base =
             Url::parse(&self.base_url).map_err(|e| Problem::new(format!("api.base_url is no URL: {e}")))?;
         if !base.username().is_empty() || base.password().is_some() {
@@ -57,8 +56,7 @@ impl Settings {
             let message = format!("api.base_url is {base}: the key would travel unencrypted");
             return Err(Problem::new(message).help("use https; plain http is only for this machine itself"));
         }
-        let url = format!("{}{PATH}", base.as_str().trim_end_matches('/'));
-        Url::parse(&url).map_err(|e| Problem::new(format!("api.base_url is no URL: {e}")))
+        Ok(base)
     }
 
     /// The header that holds the key.

@@ -5,6 +5,7 @@
 //! A drifting API must not cost data: only what a snapshot can't do without has to be in shape,
 //! everything else goes to `extra` under its path below `data`, e.g. `sound.new_key`.
 
+mod chart;
 mod content;
 mod mend;
 mod take;
@@ -15,14 +16,14 @@ use self::content::NotContent;
 use self::take::{Path, WHOLE, required};
 use super::Verdict;
 use super::client::BODY_LIMIT;
-use crate::model::{Ask, Reason};
+use crate::model::{Ask, ChartAsk, ChartPage, Content, Reason};
 
 /// Messages are for people; nobody reads more of one.
 const LONGEST_MESSAGE: usize = 1_000;
 
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub struct Reading<C = Content> {
     /// The body's own code.
     pub api_code: Option<i64>,
     /// The body's own message.
@@ -30,13 +31,27 @@ pub struct Reading {
     /// The API's name for the request.
     pub request_id: Option<String>,
     /// What to do. A `Retry` never names a wait here: that stands in a header.
-    pub verdict: Verdict,
+    pub verdict: Verdict<C>,
     /// For people: what was wrong, and where.
     pub error: Option<String>,
 }
 
 /// Reads the answer to `ask`. Never fails: an answer that can't be used is a verdict too.
 pub fn read(ask: &Ask, http_status: u16, body: &[u8]) -> Reading {
+    read_with(http_status, body, |data| content::read(ask, data))
+}
+
+/// Reads the answer to `ask`, a page of a chart. Never fails either.
+pub fn read_chart(ask: &ChartAsk, http_status: u16, body: &[u8]) -> Reading<ChartPage> {
+    read_with(http_status, body, |data| chart::read(ask, data))
+}
+
+/// Reads an answer; `data` reads what stands under that name in it.
+fn read_with<C>(
+    http_status: u16,
+    body: &[u8],
+    data: impl FnOnce(Value) -> Result<C, NotContent>,
+) -> Reading<C> {
     let success = (200..300).contains(&http_status);
     if success && body.len() > BODY_LIMIT {
         let error = format!("the body is over {} MiB", BODY_LIMIT >> 20);
@@ -46,7 +61,7 @@ pub fn read(ask: &Ask, http_status: u16, body: &[u8]) -> Reading {
         (_, 204) => Envelope::default().verdict(Verdict::NoData, Some("HTTP 204, no data".to_owned())),
         (parsed, 200..300) => parsed.map_or_else(
             |error| Envelope::default().rejected(Reason::NotJson, error),
-            |body| read_success(ask, body),
+            |body| read_success(body, data),
         ),
         // The body of an error is a courtesy: it may be anything.
         (parsed, _) => read_error(http_status, parsed.unwrap_or(Value::Null)),
@@ -82,7 +97,7 @@ impl Envelope {
         }
     }
 
-    fn verdict(self, verdict: Verdict, error: Option<String>) -> Reading {
+    fn verdict<C>(self, verdict: Verdict<C>, error: Option<String>) -> Reading<C> {
         Reading {
             api_code: self.api_code,
             message: self.message,
@@ -92,7 +107,7 @@ impl Envelope {
         }
     }
 
-    fn rejected(self, reason: Reason, error: String) -> Reading {
+    fn rejected<C>(self, reason: Reason, error: String) -> Reading<C> {
         self.verdict(Verdict::Rejected(reason), Some(error))
     }
 }
@@ -112,7 +127,7 @@ fn said(value: Option<Value>) -> Option<String> {
 }
 
 /// Reads the body of an HTTP success.
-fn read_success(ask: &Ask, body: Value) -> Reading {
+fn read_success<C>(body: Value, read: impl FnOnce(Value) -> Result<C, NotContent>) -> Reading<C> {
     let mut body = match body {
         Value::Object(map) => map,
         other => {
@@ -131,7 +146,7 @@ fn read_success(ask: &Ask, body: Value) -> Reading {
         Err(wrong) => envelope.rejected(Reason::WrongShape, wrong.0),
         Ok(0) => {
             envelope.api_code = Some(0);
-            read_data(ask, envelope, body.remove("data").unwrap_or(Value::Null))
+            read_data(envelope, read(body.remove("data").unwrap_or(Value::Null)))
         }
         Ok(code) => {
             envelope.api_code = Some(code);
@@ -141,8 +156,8 @@ fn read_success(ask: &Ask, body: Value) -> Reading {
     }
 }
 
-fn read_data(ask: &Ask, envelope: Envelope, data: Value) -> Reading {
-    match content::read(ask, data) {
+fn read_data<C>(envelope: Envelope, read: Result<C, NotContent>) -> Reading<C> {
+    match read {
         Ok(content) => envelope.verdict(Verdict::Content(Box::new(content)), None),
         Err(NotContent::Empty(path)) => {
             let error = describe(&format!("a success without data: no {path}"), &envelope);
@@ -153,7 +168,7 @@ fn read_data(ask: &Ask, envelope: Envelope, data: Value) -> Reading {
 }
 
 /// Reads what may have come with a status that is not a success.
-fn read_error(http_status: u16, body: Value) -> Reading {
+fn read_error<C>(http_status: u16, body: Value) -> Reading<C> {
     let mut envelope = Envelope::default();
     if let Value::Object(mut body) = body {
         envelope = Envelope::take(&mut body);
@@ -175,7 +190,7 @@ fn describe(what: &str, envelope: &Envelope) -> String {
 }
 
 /// What a status other than success asks for.
-fn of_status(http_status: u16) -> Verdict {
+fn of_status<C>(http_status: u16) -> Verdict<C> {
     match http_status {
         300..400 => Verdict::Failed(Reason::Redirect),
         // A proxy's patience, not the API's verdict.
@@ -186,7 +201,7 @@ fn of_status(http_status: u16) -> Verdict {
 }
 
 /// What a body's code other than 0 asks for.
-fn of_code(code: i64) -> Verdict {
+fn of_code<C>(code: i64) -> Verdict<C> {
     match code {
         500 => retry(Reason::ServerError),
         _ => of_known(code).unwrap_or(Verdict::Failed(Reason::ApiCode)),
@@ -194,7 +209,7 @@ fn of_code(code: i64) -> Verdict {
 }
 
 /// What means the same as a status and as a code.
-fn of_known(code: i64) -> Option<Verdict> {
+fn of_known<C>(code: i64) -> Option<Verdict<C>> {
     Some(match code {
         400 => Verdict::Failed(Reason::BadRequest),
         401 => Verdict::Refused(Reason::Unauthorized),
@@ -206,7 +221,7 @@ fn of_known(code: i64) -> Option<Verdict> {
     })
 }
 
-fn retry(reason: Reason) -> Verdict {
+fn retry<C>(reason: Reason) -> Verdict<C> {
     Verdict::Retry { reason, after: None }
 }
 

@@ -87,6 +87,11 @@ pub(super) enum Command {
     /// Needs the database only, not the API key. Exit status: 0 done; 2 the view can't be filtered
     /// like this; 1 the database or the file failed; 3 stopped. A file is there whole or not at all.
     Export(super::export::Options),
+    /// Edit the watchlist file, with its comments and its order kept
+    Watch {
+        #[command(subcommand)]
+        action: super::watch::Action,
+    },
     /// Look after the database
     Db {
         #[command(subcommand)]

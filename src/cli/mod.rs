@@ -17,6 +17,7 @@ mod progress;
 mod run;
 mod simulate;
 mod status;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
         Command::Status => status::run(&load(args)?, *output).await,
         Command::Why(options) => why::run(&load(args)?, options, *output).await,
         Command::Export(options) => export::run(&load(args)?, options, *output).await,
+        Command::Watch { action } => watch::run(&load(args)?, action, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
         Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),

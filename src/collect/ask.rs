@@ -144,7 +144,7 @@ impl Collector {
     }
 
     /// Waits until the pace lets a request through. `false`: asked to stop meanwhile.
-    async fn ready(&self, stop: &Stop) -> bool {
+    pub(super) async fn ready(&self, stop: &Stop) -> bool {
         let mut stop = stop.clone();
         tokio::select! {
             () = self.pace.ready() => true,

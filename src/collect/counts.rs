@@ -10,7 +10,8 @@ use crate::store::settle::AttemptFacts;
 
 pub(super) fn settled(outcome: Outcome, reason: Option<Reason>, fetches: u64) {
     let reason = reason.map_or("", Reason::as_str);
-    counter!("soundwatch_fetches_total", "outcome" => outcome.as_str(), "reason" => reason).increment(fetches);
+    counter!("soundwatch_fetches_total", "outcome" => outcome.as_str(), "reason" => reason)
+        .increment(fetches);
 }
 
 #[allow(clippy::cast_precision_loss, reason = "milliseconds of one request")]

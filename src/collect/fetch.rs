@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use super::plan::next_slot;
 use super::read::Read;
@@ -52,7 +52,7 @@ pub(super) enum Next {
 }
 
 impl Next {
-    pub(super) fn after(verdict: &Verdict) -> Self {
+    pub(super) fn after<C>(verdict: &Verdict<C>) -> Self {
         match *verdict {
             Verdict::Refused(reason) => Self::Refused(reason, Duration::ZERO),
             Verdict::Retry {
@@ -80,12 +80,7 @@ impl Collector {
             due,
             room: slot,
         } = fetch;
-        let mut waits = ExponentialBuilder::new()
-            .with_min_delay(Duration::from_secs(1))
-            .with_factor(2.0)
-            .with_max_delay(Duration::from_secs(60))
-            .without_max_times()
-            .build();
+        let mut waits = waits();
         loop {
             let exchange = self.client.send(&claim.ask).await;
             let read = Read::beside(exchange, self.limits.budget).await;
@@ -123,14 +118,16 @@ impl Collector {
     /// else goes on asking.
     async fn ended(&self, next: Next, target_id: i64) -> Result<Ended, StoreError> {
         Ok(match next {
-            Next::Refused(reason, least) => Ended::Refused(self.pause_key(reason, target_id, least).await?),
+            Next::Refused(reason, least) => {
+                Ended::Refused(self.pause_key(reason, Some(target_id), least).await?)
+            }
             Next::Again(..) => Ended::Unanswered,
             Next::End => Ended::Answered,
         })
     }
 
     /// What an answer says of how fast the API wants to be asked.
-    fn keep_pace(&self, next: Next) {
+    pub(super) fn keep_pace(&self, next: Next) {
         match next {
             Next::Again(Reason::RateLimited, after) => self.pace.refused(after.unwrap_or_default()),
             Next::Again(_, Some(after)) => self.pace.pause_for(after),
@@ -175,7 +172,7 @@ impl Collector {
 
     /// Waits: with full jitter, or as long as the API asked for. `false`: asked to stop meanwhile;
     /// the fetch stays open and is taken over at the next start.
-    async fn wait_to_retry(&self, wait: Duration, stop: &Stop) -> bool {
+    pub(super) async fn wait_to_retry(&self, wait: Duration, stop: &Stop) -> bool {
         let mut stop = stop.clone();
         let waiting = async {
             self.clock.sleep(wait).await;
@@ -192,7 +189,7 @@ impl Collector {
     pub(super) async fn pause_key(
         &self,
         reason: Reason,
-        target_id: i64,
+        target_id: Option<i64>,
         least: Duration,
     ) -> Result<Option<Pause>, StoreError> {
         let now = self.clock.now();
@@ -209,6 +206,16 @@ impl Collector {
         );
         self.store.pause_of(&self.key_fingerprint).await
     }
+}
+
+/// How long is waited before each further attempt, at most.
+pub(super) fn waits() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_secs(1))
+        .with_factor(2.0)
+        .with_max_delay(Duration::from_secs(60))
+        .without_max_times()
+        .build()
 }
 
 /// What a person does about a key that is refused for this reason (a word of [`Reason`]).

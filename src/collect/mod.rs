@@ -6,6 +6,7 @@
 //! one commit serves all that wait.
 
 mod ask;
+mod charts;
 mod content;
 mod counts;
 mod fetch;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::Budget;
 use crate::model::{AttemptState, Outcome, Reason};
 use crate::spool::Spool;
+use crate::store::charts::ChartSettlement;
 use crate::store::claim::Claimer;
 use crate::store::due::{Due, Scope};
 use crate::store::pauses::Pause;
@@ -38,6 +40,7 @@ use crate::store::settle::{AttemptFacts, Settlement};
 use crate::store::workers::Worker;
 use crate::store::{Store, StoreError};
 
+pub use charts::{ChartsRead, pages_of};
 pub use content::content_hash;
 pub use fetch::advice;
 pub use plan::newest_slots;
@@ -66,7 +69,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn catch_up_from(&self, now: i64) -> i64 {
+    /// The oldest slot that is still asked at `now` (unix seconds).
+    pub fn catch_up_from(&self, now: i64) -> i64 {
         catch_up_from(self.catch_up, now)
     }
 }
@@ -99,6 +103,8 @@ pub struct Collector {
     pub spool: Spool,
     /// Answers that neither the database nor the spool took.
     pub stranded: Mutex<Vec<Settlement>>,
+    /// The same of charts.
+    pub stranded_pages: Mutex<Vec<ChartSettlement>>,
     /// Unknown fields that have been logged, each once.
     pub told_fields: Mutex<BTreeSet<String>>,
 }

@@ -35,10 +35,13 @@ impl Read {
     }
 
     fn of(received: Received, budget: Budget) -> Self {
-        let next = Next::after(&received.verdict);
-        let body = received.payload.as_deref();
-        let payload = body.map(|body| pack(body, received.size_bytes));
-        let end = match received.verdict {
+        let Taken {
+            next,
+            attempt,
+            payload,
+            verdict,
+        } = Taken::of(received, budget);
+        let end = match verdict {
             Verdict::Content(content) => Ok(End::Content {
                 hash: content_hash(&content),
                 content,
@@ -47,17 +50,6 @@ impl Read {
             Verdict::Rejected(reason) => Ok(End::Rejected(reason)),
             Verdict::Refused(reason) | Verdict::Failed(reason) => Ok(End::Failed(reason)),
             Verdict::Retry { reason, .. } => Err(reason),
-        };
-        let attempt = AttemptFacts {
-            state: received.state,
-            http_status: received.http_status,
-            api_code: received.api_code,
-            message: received.message,
-            request_id: received.request_id,
-            latency_ms: received.latency_ms,
-            error: received.error,
-            charged: received.charged && received.state != AttemptState::NotSent,
-            credits: budget.credits_per_request,
         };
         Self {
             next,
@@ -77,6 +69,36 @@ impl Read {
             end: self
                 .end
                 .unwrap_or_else(|reason| if last { End::Failed(reason) } else { End::Retrying }),
+        }
+    }
+}
+
+/// An answer of any kind, as far as the ledger is concerned.
+pub(super) struct Taken<C> {
+    pub(super) next: Next,
+    pub(super) attempt: AttemptFacts,
+    pub(super) payload: Option<Payload>,
+    pub(super) verdict: Verdict<C>,
+}
+
+impl<C> Taken<C> {
+    pub(super) fn of(received: Received<C>, budget: Budget) -> Self {
+        let body = received.payload.as_deref();
+        Self {
+            next: Next::after(&received.verdict),
+            payload: body.map(|body| pack(body, received.size_bytes)),
+            attempt: AttemptFacts {
+                state: received.state,
+                http_status: received.http_status,
+                api_code: received.api_code,
+                message: received.message,
+                request_id: received.request_id,
+                latency_ms: received.latency_ms,
+                error: received.error,
+                charged: received.charged && received.state != AttemptState::NotSent,
+                credits: budget.credits_per_request,
+            },
+            verdict: received.verdict,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Collector, PassError, Tally, content_hash};
+use super::{Collector, PassError, Tally, charts, content_hash};
 use crate::api::{BODY_LIMIT, Verdict, wire};
 use crate::model::{Claim, Reason};
 use crate::spool::{Left, Slot};
@@ -25,17 +25,17 @@ impl Answer {
 
 /// The first line of a record in the spool, as JSON; the payload follows as it is.
 #[derive(Debug, Serialize, Deserialize)]
-struct Facts {
-    claim: Claim,
-    at: i64,
-    attempt: AttemptFacts,
-    end: EndFacts,
-    size_bytes: Option<i64>,
+pub(super) struct Facts<C = Claim> {
+    pub(super) claim: C,
+    pub(super) at: i64,
+    pub(super) attempt: AttemptFacts,
+    pub(super) end: EndFacts,
+    pub(super) size_bytes: Option<i64>,
 }
 
 /// What became of the fetch; content is read again from the payload.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum EndFacts {
+pub(super) enum EndFacts {
     Content,
     NoData,
     Rejected(Reason),
@@ -74,6 +74,7 @@ impl Collector {
                 return Err(error.into());
             }
         }
+        self.recover_stranded_pages().await?;
         for left in self.spool.left().map_err(|e| self.no_room(e))? {
             match left {
                 Left::Record(record, slot) => self.recover_record(&record, slot, tally).await?,
@@ -86,9 +87,13 @@ impl Collector {
     }
 
     async fn recover_record(&self, record: &[u8], slot: Slot, tally: &Tally<'_>) -> Result<(), PassError> {
-        let settled = match settlement_of(record) {
-            Ok(settlement) => self.settle_late(&settlement, tally).await,
-            Err(why) => Err(StoreError::Unreadable(why)),
+        let settled = if charts::is_of_chart(record) {
+            self.settle_late_page(record).await
+        } else {
+            match settlement_of(record) {
+                Ok(settlement) => self.settle_late(&settlement, tally).await,
+                Err(why) => Err(StoreError::Unreadable(why)),
+            }
         };
         match settled {
             Ok(Waiting::Open | Waiting::Settled) => {
@@ -141,17 +146,9 @@ fn encode(settlement: &Settlement) -> Vec<u8> {
 
 /// What a record of the spool settles; the error says what is wrong with it.
 pub fn settlement_of(record: &[u8]) -> Result<Settlement, String> {
-    let line = record
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .ok_or("a record without its first line")?;
-    let (facts, body) = record.split_at(line);
+    let (facts, packed) = parts(record)?;
     let facts: Facts = serde_json::from_slice(facts).map_err(|e| e.to_string())?;
-    let packed = body.get(1..).unwrap_or_default();
-    let bytes = match facts.size_bytes {
-        Some(_) => Some(zstd::bulk::decompress(packed, BODY_LIMIT + 1).map_err(|e| e.to_string())?),
-        None => None,
-    };
+    let bytes = facts.size_bytes.map(|_| unpacked(packed)).transpose()?;
     let end = match facts.end {
         EndFacts::Content => reread(&facts, bytes.as_deref().unwrap_or_default())?,
         EndFacts::NoData => End::NoData,
@@ -171,6 +168,20 @@ pub fn settlement_of(record: &[u8]) -> Result<Settlement, String> {
         payload,
         end,
     })
+}
+
+/// The first line of a record, and what follows it.
+pub(super) fn parts(record: &[u8]) -> Result<(&[u8], &[u8]), String> {
+    let line = record
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or("a record without its first line")?;
+    let (facts, body) = record.split_at(line);
+    Ok((facts, body.get(1..).unwrap_or_default()))
+}
+
+pub(super) fn unpacked(packed: &[u8]) -> Result<Vec<u8>, String> {
+    zstd::bulk::decompress(packed, BODY_LIMIT + 1).map_err(|e| e.to_string())
 }
 
 fn reread(facts: &Facts, bytes: &[u8]) -> Result<End, String> {

@@ -2,7 +2,7 @@
 
 use humantime_serde::re::humantime::format_duration;
 
-use super::Config;
+use super::{Alerts, Config};
 
 /// A setting that a reload has found changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,27 @@ impl Config {
                 needs_restart: ["state.dir", "http.listen", "http.token_file"].contains(&key),
             })
             .collect();
+        // These are secrets: that they have changed is all there is to tell.
+        let urls = |alerts: &Alerts| {
+            [&alerts.webhook_url, &alerts.heartbeat_url]
+                .map(|url| url.as_ref().map(|url| url.expose().to_owned()))
+        };
+        let (old_urls, new_urls) = (urls(&self.alerts), urls(&new.alerts));
+        for ((key, from), to) in ["alerts.webhook_url", "alerts.heartbeat_url"]
+            .into_iter()
+            .zip(old_urls)
+            .zip(new_urls)
+        {
+            if from != to {
+                let shown = |url: Option<String>| if url.is_some() { "set" } else { "none" }.to_owned();
+                changes.push(Change {
+                    key,
+                    from: shown(from),
+                    to: shown(to),
+                    needs_restart: false,
+                });
+            }
+        }
         // Compared as it is, shown without its password: that may be all that has changed.
         if self.database.url.expose() != new.database.url.expose() {
             changes.push(Change {
@@ -52,13 +73,14 @@ impl Config {
         }
     }
 
-    /// All settings but the database, as people read them.
-    fn shown(&self) -> [(&'static str, String); 15] {
+    /// All settings but the secret ones and the database, as people read them.
+    fn shown(&self) -> [(&'static str, String); 27] {
         let path = |path: &Option<std::path::PathBuf>| match path {
             Some(path) => path.display().to_string(),
             None => "none".to_owned(),
         };
-        let (api, budget) = (&self.api, &self.budget);
+        let regions: Vec<String> = self.discover.regions.iter().map(ToString::to_string).collect();
+        let (api, budget, discover) = (&self.api, &self.budget, &self.discover);
         [
             ("api.base_url", api.base_url.clone()),
             ("api.key_file", path(&api.key_file)),
@@ -78,6 +100,21 @@ impl Config {
                 "schedule.catch_up",
                 format_duration(self.schedule.catch_up).to_string(),
             ),
+            (
+                "alerts.format",
+                format!("{:?}", self.alerts.format).to_lowercase(),
+            ),
+            ("alerts.after_slots", self.alerts.after_slots.to_string()),
+            ("discover.regions", regions.join(", ")),
+            ("discover.period", discover.window.days().to_string()),
+            ("discover.new_to_top_100", discover.new_to_top_100.to_string()),
+            ("discover.commercial", discover.commercial.to_string()),
+            ("discover.pages", discover.pages.to_string()),
+            ("discover.schedule", discover.schedule.clone()),
+            ("discover.time_zone", discover.time_zone.clone()),
+            ("discover.add_top", discover.add_top.to_string()),
+            ("discover.max_targets", discover.max_targets.to_string()),
+            ("discover.keep_days", discover.keep_days.to_string()),
             (
                 "http.listen",
                 self.http
@@ -105,7 +142,7 @@ mod tests {
     #[test]
     fn every_setting_is_compared() {
         let mut shown: Vec<&str> = config("").shown().iter().map(|(key, _)| *key).collect();
-        shown.push("database.url");
+        shown.extend(["alerts.webhook_url", "alerts.heartbeat_url", "database.url"]);
         let mut keys = KEYS.to_vec();
         shown.sort_unstable();
         keys.sort_unstable();

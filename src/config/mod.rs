@@ -19,6 +19,7 @@ pub use values::{DatabaseUrl, Format, SecretUrl};
 use secrecy::SecretString;
 
 use crate::clock::DAY;
+use crate::model::{Region, Window};
 use crate::problem::{Problem, Problems};
 use crate::source;
 use reader::Reader;
@@ -27,7 +28,7 @@ use reader::Reader;
 pub const EXAMPLE: &str = include_str!("../../config.toml.example");
 
 /// Every setting that there is. The API key is none: whoever reads the file would read it.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 30] = [
     "api.base_url",
     "api.key_file",
     "api.requests_per_second",
@@ -48,6 +49,16 @@ const KEYS: [&str; 20] = [
     "http.listen",
     "http.token_file",
     "state.dir",
+    "discover.regions",
+    "discover.period",
+    "discover.new_to_top_100",
+    "discover.commercial",
+    "discover.pages",
+    "discover.schedule",
+    "discover.time_zone",
+    "discover.add_top",
+    "discover.max_targets",
+    "discover.keep_days",
 ];
 
 /// What the variables that are settings begin with.
@@ -83,6 +94,8 @@ pub struct Config {
     pub http: Http,
     /// What is kept outside the database.
     pub state: State,
+    /// What is found and watched by itself.
+    pub discover: Discover,
     /// The file that was read; `None` when there is none.
     pub path: Option<PathBuf>,
 }
@@ -165,6 +178,31 @@ pub struct Http {
 pub struct State {
     /// The directory of the spool.
     pub dir: PathBuf,
+}
+
+/// What is found on charts and watched by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discover {
+    /// The charts' markets; none: nothing is discovered.
+    pub regions: Vec<Region>,
+    /// The days that the charts rank by.
+    pub window: Window,
+    /// Only sounds that are new to the first hundred.
+    pub new_to_top_100: bool,
+    /// Only sounds of the Commercial Music Library.
+    pub commercial: bool,
+    /// Pages of a chart that are read at most.
+    pub pages: i64,
+    /// When: a cron expression.
+    pub schedule: String,
+    /// The IANA zone of the schedule.
+    pub time_zone: String,
+    /// How many of the first sounds of a chart are watched.
+    pub add_top: usize,
+    /// The most targets that are watched in this way at a time.
+    pub max_targets: usize,
+    /// How long one is watched that has left its chart, in days.
+    pub keep_days: i64,
 }
 
 /// Reads the configuration: the file that is named, else `$SOUNDWATCH_CONFIG`, else
@@ -254,7 +292,12 @@ fn examine_from(file: Option<(PathBuf, String)>, env: &[(String, String)], cwd: 
     let given = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     let mut reader = Reader::new(given, env, &directory);
     let mut config = settings(&mut reader);
-    if config.http.listen.is_some_and(|listen| !listen.ip().is_loopback()) && config.http.token_file.is_none() {
+    if config
+        .http
+        .listen
+        .is_some_and(|listen| !listen.ip().is_loopback())
+        && config.http.token_file.is_none()
+    {
         reader.refuse(
             "http.listen",
             "others than this machine could read the page without a token",
@@ -315,7 +358,24 @@ fn settings(read: &mut Reader<'_>) -> Config {
         state: State {
             dir: read.path("state.dir"),
         },
+        discover: discover(read),
         path: None,
+    }
+}
+
+fn discover(read: &mut Reader<'_>) -> Discover {
+    let time_zone = read.time_zone("discover.time_zone");
+    Discover {
+        regions: read.regions("discover.regions"),
+        window: read.window("discover.period"),
+        new_to_top_100: read.truth("discover.new_to_top_100"),
+        commercial: read.truth("discover.commercial"),
+        pages: read.whole("discover.pages", 1..=50),
+        schedule: read.schedule("discover.schedule"),
+        time_zone,
+        add_top: read.whole("discover.add_top", 0..=1_000),
+        max_targets: read.whole("discover.max_targets", 0..=100_000),
+        keep_days: read.whole("discover.keep_days", 0..=3_650),
     }
 }
 

@@ -13,7 +13,9 @@ use toml::de::{DeTable, DeValue};
 use super::unknown::{unknown_keys, unknown_variable};
 use super::values::{self, DatabaseUrl, Format, SecretUrl};
 use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, Variable, variable_of};
+use crate::model::{Region, Window};
 use crate::problem::{Place, Problem, Problems};
+use crate::schedule::Schedule;
 use crate::source::{Source, offset};
 
 /// What is wrong with a value, and what would be right.
@@ -230,6 +232,86 @@ impl<'a> Reader<'a> {
                 format!("{given} is not possible"),
                 "write \"json\" or \"slack\"".to_owned(),
             )),
+        })
+    }
+
+    /// Region codes; from the environment with commas between.
+    pub(super) fn regions(&mut self, key: &str) -> Vec<Region> {
+        self.take(key, |given| {
+            let right = "write a list of codes in quotes, such as [\"US\", \"LV\"]; [] is none";
+            let codes: Vec<String> = match &given.kind {
+                ValueKind::Array(list) => list.iter().map(ToString::to_string).collect(),
+                ValueKind::String(text) if given.from_environment => {
+                    let codes = text.split(',').map(str::trim).filter(|code| !code.is_empty());
+                    codes.map(str::to_owned).collect()
+                }
+                _ => return Err((format!("{given} is not a list"), right.to_owned())),
+            };
+            let region = |code: &String| {
+                code.parse()
+                    .map_err(|_| (format!("{code:?} is not a region"), right.to_owned()))
+            };
+            let mut regions = codes.iter().map(region).collect::<Result<Vec<Region>, Wrong>>()?;
+            regions.sort();
+            regions.dedup();
+            Ok(regions)
+        })
+    }
+
+    /// The days that an answer looks back.
+    pub(super) fn window(&mut self, key: &str) -> Window {
+        let window = self.take(key, |given| {
+            let days = match &given.kind {
+                ValueKind::I64(days) => Some(*days),
+                ValueKind::String(text) if given.from_environment => text.trim().parse().ok(),
+                _ => None,
+            };
+            let window = days.and_then(Window::of_days);
+            let wrong = || {
+                (
+                    format!("{given} is not a period"),
+                    "write 7, 30 or 120".to_owned(),
+                )
+            };
+            window.map(Some).ok_or_else(wrong)
+        });
+        window.unwrap_or(Window::Days7)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn truth(&mut self, key: &str) -> bool {
+        self.take(key, |given| {
+            let truth = match &given.kind {
+                ValueKind::Boolean(truth) => Some(*truth),
+                ValueKind::String(text) if given.from_environment => text.trim().parse().ok(),
+                _ => None,
+            };
+            truth.ok_or_else(|| {
+                (
+                    format!("{given} is neither yes nor no"),
+                    "write true or false".to_owned(),
+                )
+            })
+        })
+    }
+
+    /// A cron expression.
+    pub(super) fn schedule(&mut self, key: &str) -> String {
+        self.take(key, |given| {
+            let text = given.text("a cron expression")?;
+            let parsed = Schedule::parse(text, "UTC");
+            parsed.map_err(|error| (error.to_string(), error.help()))?;
+            Ok(text.to_owned())
+        })
+    }
+
+    /// An IANA time zone.
+    pub(super) fn time_zone(&mut self, key: &str) -> String {
+        self.take(key, |given| {
+            let text = given.text("a time zone")?;
+            let parsed = Schedule::parse("@daily", text);
+            parsed.map_err(|error| (error.to_string(), error.help()))?;
+            Ok(text.to_owned())
         })
     }
 

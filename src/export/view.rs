@@ -49,7 +49,7 @@ impl View {
 }
 
 /// All of them.
-pub static VIEWS: [View; 9] = [
+pub static VIEWS: [View; 10] = [
     View {
         name: "trend_history",
         columns: &[
@@ -225,6 +225,33 @@ pub static VIEWS: [View; 9] = [
         ],
         days: None,
         order: &["clip_id", "region", "period"],
+    },
+    View {
+        name: "chart_history",
+        columns: &[
+            ("region", Text),
+            ("period_days", Integer),
+            ("seen_at", Instant),
+            ("rank", Integer),
+            ("rank_diff", Integer),
+            ("rank_diff_type", Integer),
+            ("clip_id", Text),
+            ("title", Text),
+            ("author", Text),
+            ("new_to_top_100", Boolean),
+            ("commercial", Boolean),
+            ("position", Integer),
+        ],
+        days: Days::of("seen_at"),
+        order: &[
+            "region",
+            "period_days",
+            "new_to_top_100",
+            "commercial",
+            "seen_at",
+            "position",
+            "clip_id",
+        ],
     },
 ];
 

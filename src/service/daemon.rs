@@ -7,6 +7,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, watch};
 
 use super::alerting::Alerting;
+use super::discover::Discovery;
 use super::follow::{Followed, Follower};
 use super::heartbeat::Heartbeat;
 use super::notify::{self, Standing};
@@ -56,6 +57,7 @@ pub async fn run(
             edited,
             alerting,
             hangup,
+            discovery: Discovery::default(),
             look_at: 0,
             not_before: 0,
             last_sign: 0,
@@ -79,6 +81,7 @@ struct Daemon {
     edited: Arc<Notify>,
     alerting: Alerting,
     hangup: Signal,
+    discovery: Discovery,
     /// The next instant at which something can be due, unix seconds.
     look_at: i64,
     /// After an error, the next instant at which anything is tried, unix seconds.
@@ -144,12 +147,18 @@ impl Daemon {
             self.session.sign_of_life().await?;
             self.last_sign = now;
         }
-        if now < self.look_at && !backwards && !collector.has_open_fetches(now).await? {
-            return Ok(());
+        let open = backwards || collector.has_open_fetches(now).await?;
+        if open || now >= self.look_at {
+            let report = self.pass(stop).await?;
+            self.look_at = self.next_look(&report).await?;
+            self.session
+                .vitals
+                .passed(self.session.collector.clock.now(), self.look_at);
         }
-        let report = self.pass(stop).await?;
-        self.look_at = self.next_look(&report).await?;
-        self.session.vitals.passed(self.session.collector.clock.now(), self.look_at);
+        // Charts come after what is watched: their troubles must not hold it up.
+        if open || self.discovery.is_due(now) {
+            self.discovery.work(&self.session, &self.config, stop).await?;
+        }
         Ok(())
     }
 
@@ -237,6 +246,7 @@ impl Daemon {
             tracing::error!(%error, "the pause of the key could not be ended");
         }
         self.look_at = 0;
+        self.discovery = Discovery::default();
         tracing::info!("reloaded");
     }
 }

@@ -3,6 +3,7 @@
 
 mod alerting;
 mod daemon;
+mod discover;
 mod follow;
 mod heartbeat;
 mod lock;
@@ -15,6 +16,7 @@ mod watched;
 mod web;
 
 pub use daemon::run;
+pub use discover::Discovery;
 pub use lock::{Holder, Lock};
 pub use reparse::{Reading, reparse};
 pub use session::{Session, read_watchlist};

@@ -10,7 +10,7 @@ use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
 use crate::collect::targets::{Changes, sync};
-use crate::collect::{Collector, Limits, Observe, PassError, Report, SignsOfLife, Stop, Wanted};
+use crate::collect::{ChartsRead, Collector, Limits, Observe, PassError, Report, SignsOfLife, Stop, Wanted};
 use crate::config::{ApiKey, Config};
 use crate::owner;
 use crate::problem::{Problem, Problems};
@@ -65,6 +65,7 @@ impl Session {
             signs: Mutex::new(signs),
             spool: spool(config)?,
             stranded: Mutex::default(),
+            stranded_pages: Mutex::default(),
             told_fields: Mutex::default(),
         };
         collector.sign_of_life().await?;
@@ -117,6 +118,14 @@ impl Session {
         notify::alive();
         self.vitals.alive(self.collector.clock.now());
         Ok(())
+    }
+
+    /// Reads the charts that are open, with signs of life beside it.
+    pub async fn read_charts(&self, stop: &Stop) -> Result<ChartsRead, PassError> {
+        tokio::select! {
+            read = self.collector.read_charts(stop) => read,
+            never = signs_of_life(|| self.sign_of_life()) => match never {},
+        }
     }
 
     /// Takes over what can change while it runs: limits, pace, and the key with its client.

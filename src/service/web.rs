@@ -48,10 +48,16 @@ impl Web {
     ///
     /// # Errors
     /// When the address cannot be had, or its token not be read.
-    pub(super) fn start(config: &Config, listen: SocketAddr, clock: Clock, vitals: Vitals) -> Result<Self, ServiceError> {
+    pub(super) fn start(
+        config: &Config,
+        listen: SocketAddr,
+        clock: Clock,
+        vitals: Vitals,
+    ) -> Result<Self, ServiceError> {
         let guard = Guard::new(listen, config.http_token()?);
         let bound = bind(listen)?;
-        let broken = |what: &str, why: String| ServiceError::Machine(format!("the page cannot start: {what}: {why}"));
+        let broken =
+            |what: &str, why: String| ServiceError::Machine(format!("the page cannot start: {what}: {why}"));
         let recorded = metrics::record().map_err(|error| broken("metrics", error.to_string()))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -64,7 +70,13 @@ impl Web {
                 Ok(store) => store,
                 Err(error) => return tracing::error!(%error, "the page has no database, and is not served"),
             };
-            let site = Site { store: store.clone(), clock, vitals, recorded, budget };
+            let site = Site {
+                store: store.clone(),
+                clock,
+                vitals,
+                recorded,
+                budget,
+            };
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, router(site, guard), stop).await,
                 Err(error) => tracing::error!(%error, "the page is not served"),

@@ -65,7 +65,7 @@ impl Moment<'_> {
             "related_items": self.related_items(ask),
         });
         extend(&mut sound, audience);
-        if chance(&[key, 40]) < 0.2 {
+        if self.is_commercial(&ask.clip_id) {
             let mid = hash(&[key, 41]);
             let url = format!(
                 "https://sf16-ies-music.tiktokcdn.com/obj/{mid}.mp3?{}",
@@ -89,7 +89,7 @@ impl Moment<'_> {
             "country_code": ask.region.as_str(),
             "cover": self.cover(key),
             "duration": hash(&[key, 4]) % 115 + 5,
-            "if_cml": false,
+            "if_cml": self.is_commercial(clip_id),
             "is_search": false,
             "link": format!("https://www.tiktok.com/music/x-{clip_id}"),
             "on_list_times": (chance(&[key, 5]) < 0.2).then(|| hash(&[key, 6]) % 30 + 1),
@@ -100,6 +100,11 @@ impl Moment<'_> {
             "trend": trend(&window(self.truth, ask, self.now)),
             "url_title": title.replace(' ', "-"),
         })
+    }
+
+    /// Whether a sound is in the Commercial Music Library.
+    pub(super) fn is_commercial(&self, clip_id: &ClipId) -> bool {
+        chance(&[self.of(clip_id), 40]) < 0.2
     }
 
     /// Links of some sounds are signed, and expire.

@@ -4,6 +4,7 @@
 //! `answer` puts it into the recorded JSON, `spoil` gives it a fault, [`serve`] sends it.
 
 mod answer;
+mod chart;
 mod counts;
 mod dice;
 mod edit;

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::answer::{Moment, extend};
-use super::dice::{between, hash};
+use super::chart::LISTED;
+use super::dice::between;
 use super::fault::Fault;
 use super::spoil::spoiled;
 use super::{PRICE, World};
@@ -28,7 +29,6 @@ type Params = Query<HashMap<String, String>>;
 pub(super) type Refusal = (StatusCode, String);
 
 const LONGEST_PAGE: usize = 20;
-const LISTED: usize = 99;
 
 /// Serves `world` until `shutdown` is over. Requests that are under way are answered.
 pub async fn serve(
@@ -190,34 +190,36 @@ fn page(world: &World, moment: &Moment<'_>, params: &HashMap<String, String>) ->
     let limit = number("limit", LONGEST_PAGE).ok().filter(|limit| *limit > 0);
     let limit = limit.ok_or_else(|| bad("limit is invalid"))?.min(LONGEST_PAGE);
     let (region, window) = (region(params)?, period(params)?);
-    let sounds = world.sample_sounds(LISTED.min(page * limit));
-    let ranked = sounds.into_iter().zip(1_u64..).skip((page - 1) * limit);
-    let list: Vec<Value> = ranked
-        .map(|(sample, rank)| {
+    let (only_new, commercial) = (
+        truth(params, "new_to_top_100")?,
+        truth(params, "commercial_music")?,
+    );
+    let mut chart = world.chart(region);
+    chart.retain(|placed| !only_new || placed.before.is_none());
+    chart.retain(|placed| !commercial || moment.is_commercial(&placed.clip_id));
+    let total = chart.len();
+    let listed = chart.into_iter().skip((page - 1) * limit).take(limit);
+    let list: Vec<Value> = listed
+        .map(|placed| {
+            let ranks = placed.ranks();
             let ask = Ask {
-                clip_id: sample.clip_id,
+                clip_id: placed.clip_id,
                 region,
                 window,
             };
             let mut sound = moment.listed(&ask);
-            extend(&mut sound, rank_of(moment, rank));
+            extend(&mut sound, ranks);
             sound
         })
         .collect();
-    let has_more = page * limit < LISTED;
-    let pagination = json!({"page": page, "size": list.len(), "total": LISTED, "has_more": has_more});
+    let has_more = page * limit < total;
+    let pagination = json!({"page": page, "size": list.len(), "total": total, "has_more": has_more});
     let data = json!({"pagination": pagination, "sound_list": list});
     Ok(moment.envelope(0, "success", &data))
 }
 
-/// 1 is up, 2 unchanged, 3 down, 4 new.
-fn rank_of(moment: &Moment<'_>, rank: u64) -> Value {
-    let kind = hash(&[moment.seed, rank, 80]) % 4 + 1;
-    let steps = hash(&[moment.seed, rank, 81]) % 9 + 1;
-    let difference = match kind {
-        1 | 3 => json!(steps),
-        2 => json!(0),
-        _ => Value::Null,
-    };
-    json!({"rank": rank, "rank_diff": difference, "rank_diff_type": kind})
+fn truth(params: &HashMap<String, String>, key: &str) -> Result<bool, Refusal> {
+    let text = params.get(key).map_or("false", String::as_str);
+    text.parse()
+        .map_err(|_| bad(&format!("{key} must be true or false")))
 }

@@ -22,14 +22,16 @@ impl fmt::Display for Finding {
 }
 
 /// Rules that no constraint of the tables can express.
-const RULES: [(&str, &str); 6] = [
+const RULES: [(&str, &str); 8] = [
     (
-        "credit_days equals the credits of attempts by day",
+        "credit_days equals the credits of attempts and chart_requests by day",
         "SELECT count(*) AS n
         FROM (
             SELECT day, sum(credits) AS credits
             FROM (
                 SELECT sent_at / 86400 AS day, credits FROM attempts
+                UNION ALL
+                SELECT sent_at / 86400 AS day, credits FROM chart_requests
                 UNION ALL
                 SELECT day, -credits FROM credit_days
             ) AS both_sides
@@ -75,6 +77,20 @@ const RULES: [(&str, &str); 6] = [
         FROM attempts AS a
         JOIN fetches AS f ON f.id = a.fetch_id
         WHERE a.state = 'sent' AND f.outcome IS NOT NULL",
+    ),
+    (
+        "no request is under way for a chart that is settled",
+        "SELECT count(*) AS n
+        FROM chart_requests AS r
+        JOIN chart_fetches AS f ON f.id = r.chart_fetch_id
+        WHERE r.state = 'sent' AND f.outcome IS NOT NULL",
+    ),
+    (
+        "a stored chart has entries",
+        "SELECT count(*) AS n
+        FROM chart_fetches AS f
+        WHERE f.outcome = 'stored'
+            AND NOT EXISTS (SELECT 1 FROM chart_entries AS e WHERE e.chart_fetch_id = f.id)",
     ),
 ];
 

@@ -70,7 +70,11 @@ pub(super) fn open_sqlite_reader(url: &str) -> Result<Store, StoreError> {
         .busy_timeout(BUSY)
         .disable_statement_logging()
         .pragma("query_only", "on");
-    let pool = || SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(10)).idle_timeout(Duration::from_secs(60));
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(Duration::from_secs(10))
+            .idle_timeout(Duration::from_secs(60))
+    };
     Ok(Store::Sqlite {
         write: pool().max_connections(1).connect_lazy_with(options.clone()),
         read: pool().max_connections(super::READERS).connect_lazy_with(options),

@@ -282,6 +282,14 @@ impl Store {
                     f.worker_id IS NULL
                     OR f.worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $1)
                 )
+            UNION ALL
+            SELECT f.id
+            FROM chart_fetches AS f
+            WHERE f.outcome IS NULL
+                AND (
+                    f.worker_id IS NULL
+                    OR f.worker_id NOT IN (SELECT w.id FROM workers AS w WHERE w.heartbeat_at >= $1)
+                )
             LIMIT 1",
             silent_before
         )?;

@@ -23,6 +23,10 @@ macro_rules! migrations {
                 include_str!(concat!("../../migrations/", $folder, "/0003_gaps.sql")),
             ),
             (
+                "charts",
+                include_str!(concat!("../../migrations/", $folder, "/0004_charts.sql")),
+            ),
+            (
                 "alerts",
                 include_str!(concat!("../../migrations/", $folder, "/0005_alerts.sql")),
             ),
@@ -34,8 +38,8 @@ macro_rules! migrations {
     };
 }
 
-const SQLITE: [(&str, &str); 5] = migrations!("sqlite");
-const POSTGRES: [(&str, &str); 5] = migrations!("postgres");
+const SQLITE: [(&str, &str); 6] = migrations!("sqlite");
+const POSTGRES: [(&str, &str); 6] = migrations!("postgres");
 
 /// The newest migration that this binary has.
 pub const NEWEST: i64 = SQLITE.len() as i64;

@@ -6,6 +6,7 @@
 
 pub mod alerts;
 pub mod budget;
+pub mod charts;
 pub mod check;
 pub mod claim;
 mod dialect;

@@ -29,7 +29,7 @@ impl Store {
         &self,
         key_fingerprint: &str,
         reason: Reason,
-        target_id: i64,
+        target_id: Option<i64>,
         now: i64,
         until: i64,
     ) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Many, Store, StoreError, Tx, budget, json_rows, rows, undisturbed};
 use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
 pub use late::Waiting;
+pub(super) use rows::upsert_sound_facts;
 use rows::{count_unknown_fields, insert_rows, insert_snapshots, upsert_sounds};
 
 /// What came of one attempt, and of its fetch if it ended with it.

@@ -3,7 +3,11 @@
 
 mod clip;
 mod diff;
+pub mod discovered;
+pub mod edit;
 mod fields;
+pub mod file;
+pub mod import;
 mod parse;
 mod regions;
 

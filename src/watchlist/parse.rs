@@ -93,12 +93,24 @@ fn read(file: &Path, text: &str, starts: &[usize]) -> Result<Examined, NotInPiec
 }
 
 /// How a sound is asked for.
-#[derive(Clone)]
-struct Asking {
-    regions: Vec<Region>,
-    periods: Vec<Period>,
-    schedule: String,
-    time_zone: String,
+#[derive(Clone, Debug)]
+pub(super) struct Asking {
+    pub(super) regions: Vec<Region>,
+    pub(super) periods: Vec<Period>,
+    pub(super) schedule: String,
+    pub(super) time_zone: String,
+}
+
+impl Asking {
+    /// What holds where the file says nothing.
+    pub(super) fn built_in() -> Self {
+        Self {
+            regions: vec![Region::US],
+            periods: vec![Period::Fixed(Window::Days7)],
+            schedule: "15 6 * * *".to_owned(),
+            time_zone: "UTC".to_owned(),
+        }
+    }
 }
 
 struct Parser<'a> {
@@ -112,12 +124,7 @@ impl Parser<'_> {
     /// Reads the first piece, and gives the defaults.
     fn file(&mut self, table: &DeTable<'_>) -> Asking {
         self.fields.only(&SECTIONS, table);
-        let built_in = Asking {
-            regions: "US".parse().into_iter().collect(),
-            periods: vec![Period::Fixed(Window::Days7)],
-            schedule: "15 6 * * *".to_owned(),
-            time_zone: "UTC".to_owned(),
-        };
+        let built_in = Asking::built_in();
         let defaults = match table.get("defaults") {
             Some(value) => self.defaults(value, &built_in),
             None => built_in,

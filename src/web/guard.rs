@@ -66,7 +66,9 @@ impl Guard {
     }
 
     fn lets_in(&self, headers: &HeaderMap) -> bool {
-        self.token.is_none() || bearer(headers).is_some_and(|token| self.is_token(token)) || self.has_cookie(headers)
+        self.token.is_none()
+            || bearer(headers).is_some_and(|token| self.is_token(token))
+            || self.has_cookie(headers)
     }
 
     /// Whether this is the token, compared in a time that tells nothing.
@@ -112,7 +114,10 @@ fn names_loopback(host: &str, port: u16) -> bool {
         _ if port == 80 => host,
         _ => return false,
     };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let address = name
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
@@ -137,7 +142,9 @@ fn refusal(guard: &Guard, request: &Request) -> Option<Response> {
         return Some((StatusCode::MISDIRECTED_REQUEST, why).into_response());
     }
     let login = path == "/login";
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && !(login && request.method() == Method::POST) {
+    if !matches!(*request.method(), Method::GET | Method::HEAD)
+        && !(login && request.method() == Method::POST)
+    {
         let why = "this service only reads\n";
         return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], why).into_response());
     }
@@ -159,7 +166,13 @@ mod tests {
 
     #[test]
     fn this_machine_is_known_by_its_loopback_names_with_the_port() {
-        for host in ["localhost:9464", "LOCALHOST:9464", "127.0.0.1:9464", "127.0.0.2:9464", "[::1]:9464"] {
+        for host in [
+            "localhost:9464",
+            "LOCALHOST:9464",
+            "127.0.0.1:9464",
+            "127.0.0.2:9464",
+            "[::1]:9464",
+        ] {
             assert!(names_loopback(host, 9464), "{host}");
         }
         assert!(names_loopback("localhost", 80));
@@ -167,7 +180,15 @@ mod tests {
 
     #[test]
     fn other_names_are_not_this_machine() {
-        for host in ["localhost", "evil.example:9464", "localhost.evil.example:9464", "127.0.0.1:1", "", ":9464", "10.0.0.1:9464"] {
+        for host in [
+            "localhost",
+            "evil.example:9464",
+            "localhost.evil.example:9464",
+            "127.0.0.1:1",
+            "",
+            ":9464",
+            "10.0.0.1:9464",
+        ] {
             assert!(!names_loopback(host, 9464), "{host}");
         }
     }

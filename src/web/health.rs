@@ -75,7 +75,10 @@ impl Vitals {
         if signs.alive_at == 0 {
             add("start", "it is starting".to_owned());
         } else if now - signs.alive_at > SILENCE {
-            add("loop", format!("no sign of life since {}", rfc3339(signs.alive_at)));
+            add(
+                "loop",
+                format!("no sign of life since {}", rfc3339(signs.alive_at)),
+            );
         }
         if let Some(why) = &signs.database {
             add("database", why.clone());
@@ -84,7 +87,10 @@ impl Vitals {
             add("spool", why.clone());
         }
         if let Some(at) = signs.next_look_at.filter(|at| now - at > LATE) {
-            add("schedule", format!("what was due at {} is not done yet", rfc3339(at)));
+            add(
+                "schedule",
+                format!("what was due at {} is not done yet", rfc3339(at)),
+            );
         }
         reasons
     }
@@ -97,7 +103,12 @@ impl Vitals {
 /// Whether the process should be left alone: only a loop that stands still is for a restart.
 pub(super) async fn healthz(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
     let reasons = site.vitals.reasons(site.clock.now());
-    answer(reasons.into_iter().filter(|reason| reason.what == "loop").collect())
+    answer(
+        reasons
+            .into_iter()
+            .filter(|reason| reason.what == "loop")
+            .collect(),
+    )
 }
 
 /// Whether it does its work. The database is asked by the daemon's own loop and by this very request.
@@ -120,5 +131,8 @@ fn answer(reasons: Vec<Reason>) -> (StatusCode, Json<Value>) {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(json!({ "ok": reasons.is_empty(), "reasons": reasons })))
+    (
+        status,
+        Json(json!({ "ok": reasons.is_empty(), "reasons": reasons })),
+    )
 }

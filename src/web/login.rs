@@ -24,9 +24,11 @@ pub(super) async fn form() -> Markup {
 /// A right token brings the cookie.
 pub(super) async fn enter(State(guard): State<Arc<Guard>>, Form(given): Form<Given>) -> Response {
     match guard.cookie() {
-        Some(cookie) if guard.is_token(&given.token) => {
-            (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
-        }
+        Some(cookie) if guard.is_token(&given.token) => (
+            StatusCode::SEE_OTHER,
+            [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)],
+        )
+            .into_response(),
         _ => (StatusCode::FORBIDDEN, page(Some("That is not the token."))).into_response(),
     }
 }

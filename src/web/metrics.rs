@@ -26,7 +26,9 @@ const STATES: [&str; 6] = ["failing", "no_data", "stale", "late", "new", "fresh"
 /// # Errors
 /// When something in this process counts already.
 pub fn record() -> Result<PrometheusHandle, BuildError> {
-    let handle = PrometheusBuilder::new().set_buckets(&SECONDS)?.install_recorder()?;
+    let handle = PrometheusBuilder::new()
+        .set_buckets(&SECONDS)?
+        .install_recorder()?;
     describe();
     gauge!("soundwatch_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     Ok(handle)
@@ -34,26 +36,73 @@ pub fn record() -> Result<PrometheusHandle, BuildError> {
 
 fn describe() {
     describe_gauge!("soundwatch_build_info", "1, with the version");
-    describe_counter!("soundwatch_fetches_total", "Slots settled by this process, by outcome and reason");
+    describe_counter!(
+        "soundwatch_fetches_total",
+        "Slots settled by this process, by outcome and reason"
+    );
     describe_counter!("soundwatch_attempts_total", "Requests by state and HTTP status");
-    describe_counter!("soundwatch_credits_total", "Credits counted as spent by this process");
-    describe_counter!("soundwatch_unknown_fields_total", "Fields of answers that this version does not know");
-    describe_histogram!("soundwatch_request_seconds", Unit::Seconds, "From sending a request to the end of its answer");
-    describe_histogram!("soundwatch_settle_seconds", Unit::Seconds, "Transactions that settle answers");
-    describe_gauge!("soundwatch_requests_in_flight", "Requests that wait for their answer");
-    describe_gauge!("soundwatch_spool_answers", "Answers that wait on disk for the database");
-    describe_gauge!("soundwatch_requests_per_second", "The rate that this process keeps at the moment");
+    describe_counter!(
+        "soundwatch_credits_total",
+        "Credits counted as spent by this process"
+    );
+    describe_counter!(
+        "soundwatch_unknown_fields_total",
+        "Fields of answers that this version does not know"
+    );
+    describe_histogram!(
+        "soundwatch_request_seconds",
+        Unit::Seconds,
+        "From sending a request to the end of its answer"
+    );
+    describe_histogram!(
+        "soundwatch_settle_seconds",
+        Unit::Seconds,
+        "Transactions that settle answers"
+    );
+    describe_gauge!(
+        "soundwatch_requests_in_flight",
+        "Requests that wait for their answer"
+    );
+    describe_gauge!(
+        "soundwatch_spool_answers",
+        "Answers that wait on disk for the database"
+    );
+    describe_gauge!(
+        "soundwatch_requests_per_second",
+        "The rate that this process keeps at the moment"
+    );
     describe_gauge!("soundwatch_pass_timestamp_seconds", "When the last pass ended");
-    describe_gauge!("soundwatch_next_slot_timestamp_seconds", "When something can be due next");
+    describe_gauge!(
+        "soundwatch_next_slot_timestamp_seconds",
+        "When something can be due next"
+    );
     describe_gauge!("soundwatch_up", "1 when nothing keeps the daemon from its work");
-    describe_gauge!("soundwatch_targets", "Live targets by state, see the view freshness");
-    describe_gauge!("soundwatch_open_fetches", "Slots that are claimed or handed over and not settled");
-    describe_gauge!("soundwatch_slot_lag_seconds", "The age of the oldest slot that is not settled");
-    describe_gauge!("soundwatch_credits_spent", "Credits spent in the current UTC day and month, by all workers");
-    describe_gauge!("soundwatch_credits_budget", "Credits that may be spent in a UTC day and month");
+    describe_gauge!(
+        "soundwatch_targets",
+        "Live targets by state, see the view freshness"
+    );
+    describe_gauge!(
+        "soundwatch_open_fetches",
+        "Slots that are claimed or handed over and not settled"
+    );
+    describe_gauge!(
+        "soundwatch_slot_lag_seconds",
+        "The age of the oldest slot that is not settled"
+    );
+    describe_gauge!(
+        "soundwatch_credits_spent",
+        "Credits spent in the current UTC day and month, by all workers"
+    );
+    describe_gauge!(
+        "soundwatch_credits_budget",
+        "Credits that may be spent in a UTC day and month"
+    );
     describe_gauge!("soundwatch_key_paused", "1 while a key is paused, by reason");
     describe_gauge!("soundwatch_workers", "Workers that are alive");
-    describe_gauge!("soundwatch_database_connections", "Connections that read for the page, by state");
+    describe_gauge!(
+        "soundwatch_database_connections",
+        "Connections that read for the page, by state"
+    );
 }
 
 /// All metrics in Prometheus' text format. Without a database those that it knows are left out, and
@@ -66,7 +115,12 @@ pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
         tracing::debug!(%error, "the metrics of the database are as they were");
     }
     let text = site.recorded.render();
-    (StatusCode::OK, [(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    (
+        StatusCode::OK,
+        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+        text,
+    )
+        .into_response()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
@@ -74,7 +128,10 @@ async fn ask(site: &Site) -> Result<(), StoreError> {
     let (store, now) = (&site.store, site.clock.now());
     let states = store.target_states().await?;
     for state in STATES {
-        let targets = states.iter().find(|(name, _)| name == state).map_or(0, |(_, targets)| *targets);
+        let targets = states
+            .iter()
+            .find(|(name, _)| name == state)
+            .map_or(0, |(_, targets)| *targets);
         gauge!("soundwatch_targets", "state" => state).set(targets as f64);
     }
     let (fetches, oldest_slot_at) = store.open_fetches().await?;
@@ -90,8 +147,16 @@ async fn ask(site: &Site) -> Result<(), StoreError> {
         gauge!("soundwatch_credits_budget", "span" => span).set(budget as f64);
     }
     let pauses = store.pauses().await?;
-    for reason in ["unauthorized", "out_of_credits", "forbidden", "rate_limited", "server_error"] {
-        let paused = pauses.iter().any(|(_, pause)| pause.reason.as_str() == reason && pause.until > now);
+    for reason in [
+        "unauthorized",
+        "out_of_credits",
+        "forbidden",
+        "rate_limited",
+        "server_error",
+    ] {
+        let paused = pauses
+            .iter()
+            .any(|(_, pause)| pause.reason.as_str() == reason && pause.until > now);
         gauge!("soundwatch_key_paused", "reason" => reason).set(f64::from(u8::from(paused)));
     }
     gauge!("soundwatch_workers").set(store.workers(now).await?.len() as f64);

@@ -39,6 +39,16 @@ pub enum Breaks {
     InTheBody,
 }
 
+/// A request for a page of a chart as the API saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageCall {
+    pub region: String,
+    pub page: usize,
+    pub parameters: HashMap<String, String>,
+    /// The how-manyth request for a page it is, from 1.
+    pub of_all: usize,
+}
+
 /// What a request gets.
 pub struct Reply {
     pub status: u16,
@@ -91,6 +101,20 @@ impl Reply {
     }
 }
 
+/// A page of a chart with these sounds, the first of them at `rank`.
+pub fn chart_page(clips: &[String], rank: usize, has_more: Option<bool>) -> Reply {
+    let sound = |(at, clip): (usize, &String)| {
+        json!({"clip_id": clip, "title": format!("Title {clip}"), "rank": rank + at, "rank_diff": 0,
+            "rank_diff_type": 2, "trend": [{"time": NEWEST_DAY, "value": 1}]})
+    };
+    let list: Vec<Value> = clips.iter().enumerate().map(sound).collect();
+    let mut data = json!({"sound_list": list});
+    if let Some(has_more) = has_more {
+        data["pagination"] = json!({"has_more": has_more});
+    }
+    Reply::json(&json!({"code": 0, "message": "success", "data": data}))
+}
+
 /// A good answer in the recorded shape, for any sound and region.
 pub fn answer(clip: &str, region: &str, values: &[f64]) -> Value {
     let mut body: Value = serde_json::from_str(RECORDED).unwrap();
@@ -110,12 +134,21 @@ pub fn answer(clip: &str, region: &str, values: &[f64]) -> Value {
 pub struct Api {
     pub url: String,
     calls: Arc<Mutex<Vec<Call>>>,
+    pages: Arc<Mutex<Vec<PageCall>>>,
     _tasks: JoinSet<()>,
 }
 
 impl Api {
     /// An API on a free port of this machine that answers as `script` says.
     pub async fn answering(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with_charts(script, |_| Reply::new(404, "")).await
+    }
+
+    /// The same with charts that follow a script of their own.
+    pub async fn with_charts(
+        script: impl Fn(&Call) -> Reply + Send + Sync + 'static,
+        charts: impl Fn(&PageCall) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
@@ -125,12 +158,22 @@ impl Api {
             let reply = script(&call);
             async move { respond(reply).await }
         };
-        let router = Router::new().route("/v1/tiktok/trending/music/detail", get(handler));
+        let pages = Arc::new(Mutex::new(Vec::new()));
+        let (heard, charts) = (Arc::clone(&pages), Arc::new(charts));
+        let of_charts = move |Query(query): Query<HashMap<String, String>>| {
+            let call = count_page(&heard, query);
+            let reply = charts(&call);
+            async move { respond(reply).await }
+        };
+        let router = Router::new()
+            .route("/v1/tiktok/trending/music/detail", get(handler))
+            .route("/v1/tiktok/trending/music", get(of_charts));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             url,
             calls,
+            pages,
             _tasks: tasks,
         }
     }
@@ -138,6 +181,11 @@ impl Api {
     /// All requests in the order in which they came.
     pub fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// All requests for pages of charts in the order in which they came.
+    pub fn pages(&self) -> Vec<PageCall> {
+        self.pages.lock().unwrap().clone()
     }
 
     pub fn count(&self) -> usize {
@@ -166,6 +214,18 @@ fn count(calls: &Mutex<Vec<Call>>, query: &HashMap<String, String>) -> Call {
     let same = |c: &&Call| (&c.clip, &c.region, c.period) == (&call.clip, &call.region, call.period);
     call.nth += calls.iter().filter(same).count();
     calls.push(call.clone());
+    call
+}
+
+fn count_page(pages: &Mutex<Vec<PageCall>>, parameters: HashMap<String, String>) -> PageCall {
+    let mut pages = pages.lock().unwrap();
+    let call = PageCall {
+        region: parameters["region"].clone(),
+        page: parameters["page"].parse().unwrap(),
+        parameters,
+        of_all: pages.len() + 1,
+    };
+    pages.push(call.clone());
     call
 }
 

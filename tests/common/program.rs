@@ -57,6 +57,10 @@ impl Place {
         std::fs::write(self.path().join(file), text).unwrap();
     }
 
+    pub fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
     fn command(&self, arguments: &str) -> std::process::Command {
         let mut command = std::process::Command::new(cargo_bin("soundwatch"));
         command
@@ -71,6 +75,16 @@ impl Place {
     /// Runs a command to its end.
     pub fn run(&self, arguments: &str) -> Ended {
         let output = assert_cmd::Command::from_std(self.command(arguments))
+            .timeout(PATIENCE)
+            .output()
+            .unwrap();
+        Ended::new(&output)
+    }
+
+    /// The same with something on its standard input.
+    pub fn run_with_input(&self, arguments: &str, input: &str) -> Ended {
+        let output = assert_cmd::Command::from_std(self.command(arguments))
+            .write_stdin(input)
             .timeout(PATIENCE)
             .output()
             .unwrap();

@@ -114,3 +114,14 @@ INSERT INTO trend_index (clip_id, region, day, value, low, high, segment, provis
     ('6703723351497508865', 'US', 20484, 10.1, 9.8, 10.3, 1, FALSE),
     ('6703723351497508865', 'US', 20485, 36.0, 35.6, 36.2, 1, FALSE),
     ('6703723351497508865', 'US', 20486, 100, 100, 100, 1, TRUE);
+
+INSERT INTO chart_fetches (id, region, period, new_to_top_100, commercial, slot_at, forced, pages, pages_read, outcome, settled_at) VALUES
+    (1, 'US', 7, FALSE, FALSE, 20486 * 86400 + 20700, FALSE, 1, 1, 'stored', 20486 * 86400 + 20701),
+    (2, 'US', 7, FALSE, FALSE, 20487 * 86400 + 20700, FALSE, 1, 1, 'stored', 20487 * 86400 + 20701);
+INSERT INTO chart_entries (chart_fetch_id, position, region, period, seen_at, rank, rank_diff, rank_diff_type, clip_id) VALUES
+    (1, 1, 'US', 7, 20486 * 86400 + 20701, 1, 0, 2, '6703723351497508865'),
+    (1, 2, 'US', 7, 20486 * 86400 + 20701, 2, 4, 3, '7011536772089924609'),
+    (1, 3, 'US', 7, 20486 * 86400 + 20701, 3, NULL, 4, '7326640926458743557'),
+    (2, 1, 'US', 7, 20487 * 86400 + 20701, 1, 2, 1, '7326640926458743557'),
+    (2, 2, 'US', 7, 20487 * 86400 + 20701, 2, 1, 3, '6703723351497508865'),
+    (2, 3, 'US', 7, 20487 * 86400 + 20701, 3, NULL, 4, '6912345678901234567');

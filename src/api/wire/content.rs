@@ -7,8 +7,8 @@ use super::take::{
     optional, required, tame,
 };
 use crate::model::{
-    AgeScore, Ask, Content, CountryScore, InterestScore, Reason, RelatedItem, SnapshotFacts, SoundFacts,
-    TrendPoint,
+    AgeScore, Ask, Content, CountryScore, InterestScore, Reason, Region, RelatedItem, SnapshotFacts,
+    SoundFacts, TrendPoint,
 };
 
 /// Why `data` is not content.
@@ -43,7 +43,11 @@ pub(super) fn read(ask: &Ask, data: Value) -> Result<Content, NotContent> {
     let mut content = Content::default();
     let extra = &mut content.extra;
     content.facts = facts(&mut data, &mut sound, extra);
-    is_of_region(ask, content.facts.country_code.as_deref())?;
+    is_of_region(
+        ask.region,
+        "data.sound.country_code",
+        content.facts.country_code.as_deref(),
+    )?;
     content.trend = points(trend, extra)?;
     content.sound = sound_facts(&mut sound, extra);
     content.countries = entries(&mut sound, "audience_countries", extra, country)?;
@@ -57,7 +61,7 @@ pub(super) fn read(ask: &Ask, data: Value) -> Result<Content, NotContent> {
 }
 
 /// The value, unless it is null or empty.
-fn filled(value: Value, path: &'static str) -> Result<Value, NotContent> {
+pub(super) fn filled(value: Value, path: &'static str) -> Result<Value, NotContent> {
     let empty = match &value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
@@ -81,13 +85,10 @@ fn is_of_clip(ask: &Ask, sound: &mut Object<'_>) -> Result<(), NotContent> {
     Err(NotContent::Unusable(Reason::WrongClip, error))
 }
 
-fn is_of_region(ask: &Ask, country_code: Option<&str>) -> Result<(), NotContent> {
+pub(super) fn is_of_region(region: Region, path: &str, country_code: Option<&str>) -> Result<(), NotContent> {
     match country_code {
-        Some(code) if !code.eq_ignore_ascii_case(ask.region.as_str()) => {
-            let error = format!(
-                "data.sound.country_code: asked for {}, got {code:.40}",
-                ask.region
-            );
+        Some(code) if !code.eq_ignore_ascii_case(region.as_str()) => {
+            let error = format!("{path}: asked for {region}, got {code:.40}");
             Err(NotContent::Unusable(Reason::WrongRegion, error))
         }
         _ => Ok(()),
@@ -127,7 +128,7 @@ fn longevity(sound: &mut Object<'_>, extra: &mut Extra) -> (Option<i64>, Option<
     both
 }
 
-fn sound_facts(sound: &mut Object<'_>, extra: &mut Extra) -> SoundFacts {
+pub(super) fn sound_facts(sound: &mut Object<'_>, extra: &mut Extra) -> SoundFacts {
     SoundFacts {
         song_id: sound.optional("song_id", &TEXT, extra),
         title: sound.optional("title", &TEXT, extra),

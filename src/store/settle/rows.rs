@@ -118,6 +118,14 @@ pub(super) async fn upsert_sounds(tx: &mut Tx, batch: &[Settlement]) -> Result<(
             *at = settlement.at;
         }
     }
+    upsert_sound_facts(tx, sounds).await
+}
+
+/// Writes when sounds were seen and what was said of them; what was not said stays.
+pub(in crate::store) async fn upsert_sound_facts(
+    tx: &mut Tx,
+    sounds: BTreeMap<&str, (i64, SoundFacts)>,
+) -> Result<(), StoreError> {
     let sounds: Vec<(&str, (i64, SoundFacts))> = sounds.into_iter().collect();
     Many::of(&sounds)
         .text("clip_id", |(clip, _)| *clip)
