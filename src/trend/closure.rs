@@ -49,12 +49,23 @@ impl Closure {
             up_via: DIRECT,
             down_via: DIRECT,
         };
-        let edges = order.later.iter().map(|later| later.iter().map(blank).collect()).collect();
+        let edges = order
+            .later
+            .iter()
+            .map(|later| later.iter().map(blank).collect())
+            .collect();
         let mut closure = Self { order, edges };
         for bound in bounds {
-            let (above, below) = (closure.order.places[bound.above], closure.order.places[bound.below]);
+            let (above, below) = (
+                closure.order.places[bound.above],
+                closure.order.places[bound.below],
+            );
             if let Some(edge) = closure.edge_mut(above.min(below), above.max(below)) {
-                let side = if above < below { &mut edge.up } else { &mut edge.down };
+                let side = if above < below {
+                    &mut edge.up
+                } else {
+                    &mut edge.down
+                };
                 *side = side.min(bound.most);
             }
         }
@@ -67,11 +78,16 @@ impl Closure {
     fn take_out(&mut self, bounds: &[Bound]) -> Result<(), Vec<Bound>> {
         for place in 0..self.edges.len() {
             let own = std::mem::take(&mut self.edges[place]);
-            let contradiction = own.iter().find(|edge| edge.up + edge.down < NEGATIVE).map(|edge| edge.to);
+            let contradiction = own
+                .iter()
+                .find(|edge| edge.up + edge.down < NEGATIVE)
+                .map(|edge| edge.to);
             for (n, a) in own.iter().enumerate() {
                 let mut theirs = self.edges[a.to].iter_mut();
                 for b in &own[n + 1..] {
-                    let Some(edge) = theirs.find(|edge| edge.to == b.to) else { break };
+                    let Some(edge) = theirs.find(|edge| edge.to == b.to) else {
+                        break;
+                    };
                     if a.down + b.up < edge.up {
                         (edge.up, edge.up_via) = (a.down + b.up, place as u32);
                     }
@@ -96,7 +112,9 @@ impl Closure {
                 let mut theirs = self.edges[own[n].to].iter();
                 for m in n + 1..own.len() {
                     let (a, b) = (own[n], own[m]);
-                    let Some(between) = theirs.find(|edge| edge.to == b.to) else { break };
+                    let Some(between) = theirs.find(|edge| edge.to == b.to) else {
+                        break;
+                    };
                     own[n].up = a.up.min(b.up + between.down);
                     own[n].down = a.down.min(between.up + b.down);
                     own[m].up = b.up.min(own[n].up + between.up);
@@ -144,7 +162,9 @@ impl Closure {
         let nodes: Vec<usize> = walk.iter().map(|place| self.order.nodes[*place]).collect();
         let steps = nodes.windows(2).filter_map(|pair| {
             let key = (*pair.first()?, *pair.last()?);
-            let at = bounds.binary_search_by_key(&key, |bound| (bound.above, bound.below)).ok()?;
+            let at = bounds
+                .binary_search_by_key(&key, |bound| (bound.above, bound.below))
+                .ok()?;
             bounds.get(at).copied()
         });
         negative_cycle(steps)
@@ -156,7 +176,10 @@ impl Closure {
         while let Some((above, below)) = stack.pop() {
             let edges = &self.edges[above.min(below)];
             let edge = edges.iter().find(|edge| edge.to == above.max(below));
-            let via = edge.map_or(DIRECT, |edge| if above < below { edge.up_via } else { edge.down_via });
+            let via = edge.map_or(
+                DIRECT,
+                |edge| if above < below { edge.up_via } else { edge.down_via },
+            );
             if via == DIRECT {
                 walk.push(below);
             } else {

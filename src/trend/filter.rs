@@ -23,7 +23,9 @@ impl Dropped {
 
     /// Leaves a day of a window out.
     pub(super) fn add(&mut self, series: &Series, window: usize, day: i64) {
-        let place = series.windows[window].seen.binary_search_by_key(&day, |seen| seen.day);
+        let place = series.windows[window]
+            .seen
+            .binary_search_by_key(&day, |seen| seen.day);
         if let Ok(place) = place {
             self.0[window][place] = true;
         }
@@ -62,7 +64,10 @@ pub(super) fn restated(series: &Series, lag: i64) -> (Dropped, i64) {
 
 fn ratios<'a>(older: &'a Shown, newer: &'a Shown, lag: i64) -> impl Iterator<Item = (usize, Ratio)> + 'a {
     let first = older.seen.first().map_or(0, |seen| seen.day);
-    let whole = older.seen.last().is_some_and(|seen| (seen.day - first + 1) as usize == older.seen.len());
+    let whole = older
+        .seen
+        .last()
+        .is_some_and(|seen| (seen.day - first + 1) as usize == older.seen.len());
     let place = move |day: i64| {
         if whole {
             return (day - first) as usize;

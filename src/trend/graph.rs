@@ -68,9 +68,8 @@ impl Belief<'_> {
         let windows = self.series.windows.iter().enumerate();
         windows.flat_map(move |(window, shown)| {
             let places = shown.seen.iter().enumerate();
-            let settled = places.filter(move |(place, seen)| {
-                seen.age >= self.lag && !self.dropped.has(window, *place)
-            });
+            let settled =
+                places.filter(move |(place, seen)| seen.age >= self.lag && !self.dropped.has(window, *place));
             settled.map(move |(_, seen)| {
                 let (low, high) = shown.bounds(seen.count, self.half);
                 Settled {
@@ -193,7 +192,11 @@ fn segments(bounds: &[Bound], nodes: usize, days: usize) -> Vec<Vec<usize>> {
     for node in 0..nodes {
         segments.entry(root(&mut parent, node)).or_default().push(node);
     }
-    segments.into_iter().filter(|(first, _)| *first < days).map(|(_, nodes)| nodes).collect()
+    segments
+        .into_iter()
+        .filter(|(first, _)| *first < days)
+        .map(|(_, nodes)| nodes)
+        .collect()
 }
 
 fn root(parent: &mut [usize], mut node: usize) -> usize {

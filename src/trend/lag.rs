@@ -58,7 +58,9 @@ impl LagCounts {
     /// The smallest lag with which at most one pair in a hundred contradicts.
     pub fn settle_lag(&self) -> SettleLag {
         let both = self.pairs.iter().zip(&self.violations);
-        let found = both.zip(0..).find(|((pairs, violations), _)| *violations * 100 <= **pairs);
+        let found = both
+            .zip(0..)
+            .find(|((pairs, violations), _)| *violations * 100 <= **pairs);
         SettleLag {
             days: found.map_or(FALLBACK, |(_, lag)| lag),
             doubtful: found.is_none(),
@@ -98,9 +100,19 @@ mod tests {
     #[test]
     fn windows_that_tell_the_same_need_no_lag() {
         let counts = LagCounts::of(&series(&[(0, &[0.5, 1.0, 0.5, 0.5]), (1, &[1.0, 0.5, 0.5, 0.2])]));
-        assert_eq!(counts.pairs, [1, 1, 0, 0, 0], "age 1 and more: two days are shared");
+        assert_eq!(
+            counts.pairs,
+            [1, 1, 0, 0, 0],
+            "age 1 and more: two days are shared"
+        );
         assert_eq!(counts.violations, [0; LAGS]);
-        assert_eq!(counts.settle_lag(), SettleLag { days: 0, doubtful: false });
+        assert_eq!(
+            counts.settle_lag(),
+            SettleLag {
+                days: 0,
+                doubtful: false
+            }
+        );
     }
 
     #[test]
@@ -110,7 +122,13 @@ mod tests {
             (1, &[1.0, 0.5, 0.5, 0.9, 0.2]),
         ]));
         assert_eq!(counts.violations, [1, 0, 0, 0, 0]);
-        assert_eq!(counts.settle_lag(), SettleLag { days: 1, doubtful: false });
+        assert_eq!(
+            counts.settle_lag(),
+            SettleLag {
+                days: 1,
+                doubtful: false
+            }
+        );
     }
 
     #[rstest]

@@ -22,8 +22,11 @@ impl Order {
     /// The order for `nodes` nodes with these pairs.
     pub(super) fn new(nodes: usize, pairs: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut neighbours = neighbours(nodes, pairs);
-        let mut queue: BTreeSet<(usize, usize)> =
-            neighbours.iter().enumerate().map(|(node, n)| (n.len(), node)).collect();
+        let mut queue: BTreeSet<(usize, usize)> = neighbours
+            .iter()
+            .enumerate()
+            .map(|(node, n)| (n.len(), node))
+            .collect();
         let mut order = Self {
             nodes: Vec::with_capacity(nodes),
             places: vec![0; nodes],

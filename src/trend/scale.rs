@@ -34,7 +34,11 @@ impl Scale {
             // A 0 says nothing of another segment.
             if let Some(segment) = segment_of[bound.above].filter(|s| Some(*s) == segment_of[bound.below]) {
                 let (above, below) = (local[bound.above], local[bound.below]);
-                bounds[segment].push(Bound { above, below, ..*bound });
+                bounds[segment].push(Bound {
+                    above,
+                    below,
+                    ..*bound
+                });
             }
         }
         let mut scale = Self(vec![None; graph.nodes]);
@@ -67,7 +71,11 @@ impl Scale {
         // Days come first, ascending, so the first of several best ones is the earliest.
         let days = nodes.iter().take_while(|node| **node < graph.days.len()).count();
         let base = (1..days).fold(0, |best, day| {
-            if solution[day] > solution[best] + EQUAL { day } else { best }
+            if solution[day] > solution[best] + EQUAL {
+                day
+            } else {
+                best
+            }
         });
         let (above, below) = closure.around(base);
         for (n, node) in nodes.iter().enumerate() {
@@ -130,9 +138,13 @@ fn in_index(day: i64, point: Point, provisional: bool) -> IndexDay {
 fn nothing(belief: Belief<'_>, graph: &Graph, scale: &Scale) -> BTreeMap<i64, IndexDay> {
     let mut found: BTreeMap<i64, IndexDay> = BTreeMap::new();
     for seen in belief.settled().filter(|seen| graph.day(seen.day).is_none()) {
-        let Some(point) = scale.of_window(graph, seen.window) else { continue };
+        let Some(point) = scale.of_window(graph, seen.window) else {
+            continue;
+        };
         let high = point.high * seen.high.exp();
-        let known = found.get(&seen.day).filter(|known| known.segment == point.segment);
+        let known = found
+            .get(&seen.day)
+            .filter(|known| known.segment == point.segment);
         let nothing = Point {
             segment: point.segment,
             value: 0.0,
@@ -150,7 +162,9 @@ fn unsettled(belief: Belief<'_>, graph: &Graph, scale: &Scale) -> Vec<IndexDay> 
     let mut found: BTreeMap<i64, IndexDay> = BTreeMap::new();
     let settled: std::collections::BTreeSet<i64> = belief.settled().map(|seen| seen.day).collect();
     for (window, shown) in belief.series.windows.iter().enumerate() {
-        let Some(point) = scale.of_window(graph, window) else { continue };
+        let Some(point) = scale.of_window(graph, window) else {
+            continue;
+        };
         for seen in shown.seen.iter().filter(|seen| !settled.contains(&seen.day)) {
             let (low, high) = shown.bounds(seen.count, belief.half);
             let (low, high) = (low.exp(), high.exp());

@@ -28,7 +28,12 @@ pub(super) fn solve(closure: &Closure, linked: impl Fn(usize, usize) -> bool) ->
             solution[place] = (system.right[place] - rest) / system.diagonal[place];
         }
     }
-    closure.order.places.iter().map(|place| solution[*place]).collect()
+    closure
+        .order
+        .places
+        .iter()
+        .map(|place| solution[*place])
+        .collect()
 }
 
 fn laplacian(closure: &Closure, linked: impl Fn(usize, usize) -> bool) -> Laplacian {
@@ -72,7 +77,9 @@ fn eliminate(closure: &Closure, system: &mut Laplacian) {
             system.right[a.to] -= share * system.right[place];
             let mut theirs = closure.edges[a.to].iter().zip(system.beside[a.to].iter_mut());
             for (m, b) in edges.iter().enumerate().skip(n + 1) {
-                let Some((_, beside)) = theirs.find(|(edge, _)| edge.to == b.to) else { break };
+                let Some((_, beside)) = theirs.find(|(edge, _)| edge.to == b.to) else {
+                    break;
+                };
                 *beside -= share * own[m];
             }
         }

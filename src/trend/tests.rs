@@ -17,7 +17,18 @@ fn shown(truth: &[f64], asked: &[(i64, i64)]) -> Vec<Window> {
         Window {
             fetched_at: *fetched,
             period_days: *length,
-            points: days.map(|day| (day, if peak > 0.0 { (100.0 * of(day) / peak).round() / 100.0 } else { 0.0 })).collect(),
+            points: days
+                .map(|day| {
+                    (
+                        day,
+                        if peak > 0.0 {
+                            (100.0 * of(day) / peak).round() / 100.0
+                        } else {
+                            0.0
+                        },
+                    )
+                })
+                .collect(),
         }
     };
     asked.iter().map(window).collect()
@@ -67,7 +78,9 @@ fn plain_point(most: &[Vec<f64>], linked: &[(usize, usize)]) -> Vec<f64> {
             }
         }
     }
-    (0..nodes).map(|n| if n == 0 { 0.0 } else { rows[n][nodes] / rows[n][n] }).collect()
+    (0..nodes)
+        .map(|n| if n == 0 { 0.0 } else { rows[n][nodes] / rows[n][n] })
+        .collect()
 }
 
 fn belief_graph(windows: &[Window]) -> Graph {
@@ -87,7 +100,11 @@ fn first_segment(graph: &Graph) -> (usize, Vec<Bound>) {
     let local = |node: usize| nodes.binary_search(&node).ok();
     let bounds = graph.bounds.iter().filter_map(|bound| {
         let (above, below) = (local(bound.above)?, local(bound.below)?);
-        Some(Bound { above, below, ..*bound })
+        Some(Bound {
+            above,
+            below,
+            ..*bound
+        })
     });
     (nodes.len(), bounds.collect())
 }
@@ -170,7 +187,10 @@ proptest! {
 #[test]
 fn windows_without_a_shared_day_are_segments_of_their_own() {
     let truth: Vec<f64> = (0..40).map(|day| 10.0 + f64::from(day % 5)).collect();
-    let found = index(&Series::new(&shown(&truth, &[(7, 7), (10, 7), (30, 7), (33, 7)])), 0);
+    let found = index(
+        &Series::new(&shown(&truth, &[(7, 7), (10, 7), (30, 7), (33, 7)])),
+        0,
+    );
     let segments: BTreeMap<i64, Vec<i64>> = found.days.iter().fold(BTreeMap::new(), |mut all, day| {
         all.entry(day.segment).or_insert_with(Vec::new).push(day.day);
         all
@@ -182,21 +202,40 @@ fn windows_without_a_shared_day_are_segments_of_their_own() {
 #[test]
 fn a_day_that_is_nothing_in_both_windows_links_nothing() {
     let windows = [
-        Window { fetched_at: 1, period_days: 7, points: vec![(0, 1.0), (1, 0.5), (2, 0.0)] },
-        Window { fetched_at: 2, period_days: 7, points: vec![(2, 0.0), (3, 0.5), (4, 1.0)] },
+        Window {
+            fetched_at: 1,
+            period_days: 7,
+            points: vec![(0, 1.0), (1, 0.5), (2, 0.0)],
+        },
+        Window {
+            fetched_at: 2,
+            period_days: 7,
+            points: vec![(2, 0.0), (3, 0.5), (4, 1.0)],
+        },
     ];
     let days = by_day(&index(&Series::new(&windows), 0));
     assert_eq!((days[&1].segment, days[&3].segment), (1, 2));
     let nothing = days[&2];
-    assert_eq!((nothing.segment, nothing.value, nothing.low), (2, 0.0, 0.0), "of the newer one");
+    assert_eq!(
+        (nothing.segment, nothing.value, nothing.low),
+        (2, 0.0, 0.0),
+        "of the newer one"
+    );
     assert!((nothing.high - 0.5).abs() < 1e-9);
 }
 
 #[test]
 fn a_jump_of_a_hundred_is_seen_in_the_window_that_has_both_sides() {
     let truth: Vec<f64> = (0..20).map(|day| if day < 10 { 1.0 } else { 100.0 }).collect();
-    let days = by_day(&index(&Series::new(&shown(&truth, &[(10, 7), (12, 7), (16, 7), (19, 7)])), 0));
-    assert!(days[&5].low <= 1.0 && 1.0 <= days[&5].high && days[&5].high < 1.6, "{:?}", days[&5]);
+    let days = by_day(&index(
+        &Series::new(&shown(&truth, &[(10, 7), (12, 7), (16, 7), (19, 7)])),
+        0,
+    ));
+    assert!(
+        days[&5].low <= 1.0 && 1.0 <= days[&5].high && days[&5].high < 1.6,
+        "{:?}",
+        days[&5]
+    );
     assert_eq!(days[&5].segment, days[&18].segment);
 }
 
@@ -204,10 +243,17 @@ fn a_jump_of_a_hundred_is_seen_in_the_window_that_has_both_sides() {
 fn days_that_are_not_settled_are_provisional_and_link_nothing() {
     let truth: Vec<f64> = (0..12).map(|day| 10.0 + f64::from(day)).collect();
     let days = by_day(&index(&Series::new(&shown(&truth, &[(7, 7), (9, 7)])), 2));
-    let provisional: Vec<i64> = days.values().filter(|day| day.provisional).map(|day| day.day).collect();
+    let provisional: Vec<i64> = days
+        .values()
+        .filter(|day| day.provisional)
+        .map(|day| day.day)
+        .collect();
     assert_eq!(provisional, [7, 8]);
     let apart = by_day(&index(&Series::new(&shown(&truth, &[(4, 4), (6, 4)])), 2));
-    assert_ne!(apart[&0].segment, apart[&3].segment, "day 2 and 3 are shared, and settled in one only");
+    assert_ne!(
+        apart[&0].segment, apart[&3].segment,
+        "day 2 and 3 are shared, and settled in one only"
+    );
 }
 
 #[test]
@@ -228,7 +274,11 @@ fn windows_that_never_fit_are_taken_for_less_exact_until_they_do() {
         .map(|n| Window {
             fetched_at: n,
             period_days: 7,
-            points: vec![(0, 1.0), (1, if n % 2 == 0 { 0.50 } else { 0.55 }), (2, if n % 2 == 0 { 0.6 } else { 0.5 })],
+            points: vec![
+                (0, 1.0),
+                (1, if n % 2 == 0 { 0.50 } else { 0.55 }),
+                (2, if n % 2 == 0 { 0.6 } else { 0.5 }),
+            ],
         })
         .collect();
     let found = index(&Series::new(&windows), 0);

@@ -128,7 +128,12 @@ impl Shown {
 
 /// The units in 1 of a window that rounds to as many decimals as its values have.
 fn unit<'a>(values: impl Iterator<Item = &'a f64>) -> i64 {
-    let decimals = |value: &f64| value.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
+    let decimals = |value: &f64| {
+        value
+            .to_string()
+            .split_once('.')
+            .map_or(0, |(_, digits)| digits.len())
+    };
     let most = values.map(decimals).max().unwrap_or_default();
     10_i64.pow(most.clamp(LEAST_DECIMALS, MOST_DECIMALS) as u32)
 }

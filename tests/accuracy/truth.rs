@@ -58,21 +58,41 @@ pub fn popularity(shape: Shape, seed: u64, days: i64) -> Vec<f64> {
             Shape::LaunchDecay => {
                 let age = day - between(60.0, 110.0, 1);
                 let rise = 1.0 - (-age / 3.0).exp();
-                if age <= 0.0 { 0.0 } else { rise * ((-age / between(20.0, 60.0, 2)).exp() + 0.02) * noise(0.1) }
+                if age <= 0.0 {
+                    0.0
+                } else {
+                    rise * ((-age / between(20.0, 60.0, 2)).exp() + 0.02) * noise(0.1)
+                }
             }
             Shape::DoublePeak => {
                 let first = bump(day, between(90.0, 160.0, 1), between(10.0, 25.0, 2));
                 let second = bump(day, between(280.0, 380.0, 3), between(10.0, 25.0, 4));
                 (0.03 + first + between(0.3, 2.0, 5) * second) * noise(0.15)
             }
-            Shape::WeeklySeason => weekend(between(0.5, 2.0, 1)) * (1.5 + (day / between(30.0, 70.0, 2)).sin()) * noise(0.1),
-            Shape::LongTail => (1.0 + (day - 20.0).max(0.0)).powf(-between(0.6, 1.1, 1)) * weekend(0.3) * noise(0.12),
+            Shape::WeeklySeason => {
+                weekend(between(0.5, 2.0, 1)) * (1.5 + (day / between(30.0, 70.0, 2)).sin()) * noise(0.1)
+            }
+            Shape::LongTail => {
+                (1.0 + (day - 20.0).max(0.0)).powf(-between(0.6, 1.1, 1)) * weekend(0.3) * noise(0.12)
+            }
             Shape::Plateau => noise(0.03) / (1.0 + (-(day - between(100.0, 250.0, 1)) / 12.0).exp()) + 0.02,
             Shape::ZeroWeeks => {
                 let quiet = chance(&[key, 7, n as u64 / 14]) < 0.25;
-                if quiet { 0.0 } else { (1.2 + (day / 40.0).sin()) * noise(0.4) }
+                if quiet {
+                    0.0
+                } else {
+                    (1.2 + (day / 40.0).sin()) * noise(0.4)
+                }
             }
-            Shape::Step => weekend(0.2) * noise(0.1) * if day < between(180.0, 330.0, 1) { 1.0 } else { 100.0 },
+            Shape::Step => {
+                weekend(0.2)
+                    * noise(0.1)
+                    * if day < between(180.0, 330.0, 1) {
+                        1.0
+                    } else {
+                        100.0
+                    }
+            }
             Shape::Volatile => noise(1.6),
         }
     };
@@ -91,7 +111,7 @@ pub enum Restated {
 
 impl Restated {
     /// By how much the value of a day of this age differs from the final one.
-    fn factor(self, key: u64, day: i64, age: i64) -> f64 {
+    pub fn factor(self, key: u64, day: i64, age: i64) -> f64 {
         let off = |part| (0.5 * (2.0 * chance(&[key, part, day as u64, age as u64]) - 1.0)).exp();
         match self {
             Self::NewestTwo if age < 2 => off(21),
@@ -109,7 +129,13 @@ pub fn window(truth: &[f64], key: u64, restated: Restated, fetched: i64, length:
     let days = (fetched - length).max(0)..fetched;
     let of = |day: i64| truth[day as usize] * restated.factor(key, day, fetched - 1 - day);
     let peak = days.clone().map(of).fold(0.0, f64::max);
-    let rounded = |day| if peak > 0.0 { (100.0 * of(day) / peak).round() / 100.0 } else { 0.0 };
+    let rounded = |day| {
+        if peak > 0.0 {
+            (100.0 * of(day) / peak).round() / 100.0
+        } else {
+            0.0
+        }
+    };
     Window {
         fetched_at: fetched * 86_400,
         period_days: length,
