@@ -73,7 +73,7 @@ pub struct Index {
 }
 
 /// How well the windows of a series fit together.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Doubts {
     /// Values in windows that take part.
     pub observations: i64,
@@ -85,6 +85,17 @@ pub struct Doubts {
     pub half_unit: f64,
 }
 
+impl Default for Doubts {
+    fn default() -> Self {
+        Self {
+            observations: 0,
+            restated: 0,
+            contradictions: 0,
+            half_unit: HALF,
+        }
+    }
+}
+
 /// Computes the index of a series; a day is settled at the age of `lag` days.
 pub fn index(series: &Series, lag: i64) -> Index {
     let (mut dropped, restated) = restated(series, lag);
@@ -92,8 +103,7 @@ pub fn index(series: &Series, lag: i64) -> Index {
     let mut doubts = Doubts {
         observations: observations as i64,
         restated,
-        contradictions: 0,
-        half_unit: HALF,
+        ..Doubts::default()
     };
     let most_drops = (MOST_DROPS * series.len().div_ceil(YEAR)) as i64;
     loop {

@@ -93,6 +93,12 @@ pub(super) enum DbAction {
     Migrate,
     /// Check that the database holds together; changes nothing
     Check,
+    /// Compute the index of every sound again from its stored windows, for no credits
+    ///
+    /// It is always up to date by itself: this is for rows that were damaged, and to see how well the
+    /// windows fit together. Sends no request. Nobody may collect meanwhile. It can be interrupted; whoever
+    /// collects next goes on with it. Exit status: 0 done; 3 it was stopped.
+    Reindex,
     /// Read all kept answers again and make what is derived from them anew, for no credits
     ///
     /// After an upgrade, or when rows were damaged. Sends no request. Answers that could not be read

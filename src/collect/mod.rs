@@ -9,6 +9,7 @@ mod alerts;
 mod ask;
 mod content;
 mod fetch;
+pub mod index;
 mod pack;
 mod plan;
 mod read;
@@ -18,12 +19,14 @@ mod signs;
 mod spooled;
 pub mod targets;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::future::join;
+use tokio::sync::{Notify, watch};
 
 use crate::api::Client;
 use crate::api::pace::Pace;
@@ -102,6 +105,8 @@ pub struct Collector {
     pub stranded: Mutex<Vec<Settlement>>,
     /// Unknown fields that have been logged, each once.
     pub told_fields: Mutex<BTreeSet<String>>,
+    /// Answers have been settled, or the pass is over: who computes the index looks again.
+    pub news: Notify,
 }
 
 /// Which slots a pass is about.
@@ -273,6 +278,31 @@ impl Collector {
         report.more = cut.is_none() && (probed || left && report.requests > 0);
         report.cut = cut;
         Ok(report)
+    }
+
+    /// A pass with the index beside it: what has been settled is indexed while the rest is asked, so that
+    /// the index never holds up a request. Both are polled together, so neither can wait for the other
+    /// with a transaction open.
+    pub async fn pass_and_index(
+        &self,
+        wanted: Wanted,
+        stop: &Stop,
+        observe: Observe<'_>,
+    ) -> Result<Report, PassError> {
+        let over = Cell::new(false);
+        let pass = async {
+            let report = self.pass(wanted, stop, observe).await;
+            over.set(true);
+            self.news.notify_one();
+            report
+        };
+        let index = async {
+            while !over.get() {
+                self.news.notified().await;
+                self.index(&|| !over.get()).await;
+            }
+        };
+        join(pass, index).await.0
     }
 
     /// Asks for what is due, or probes whether a pause may end; tells also which of both.

@@ -41,6 +41,7 @@ impl Collector {
         tally: &Tally<'_>,
     ) -> Result<(), StoreError> {
         let settled = self.store.settle(batch).await?;
+        self.news.notify_one();
         self.alert_without_data(batch, &settled, tally).await;
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;

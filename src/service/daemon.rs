@@ -1,6 +1,8 @@
 //! The daemon: a loop that wakes once a second and makes a pass when something is due. It remembers
 //! only when to look next; what is due is computed from the ledger each time.
 
+use std::time::Duration;
+
 use tokio::signal::unix::Signal;
 
 use super::heartbeat::Heartbeat;
@@ -17,6 +19,9 @@ use crate::store::{Store, StoreError};
 
 /// Where other workers may change the targets, so many seconds pass at most before the next look.
 const SHARED_LOOK: i64 = 60;
+
+/// The index is computed for so long before it is looked whether something is due.
+const INDEX_FOR: Duration = Duration::from_secs(1);
 
 /// After an error of the database, so many seconds pass before the next look.
 const AFTER_ERROR: i64 = 10;
@@ -126,11 +131,21 @@ impl Daemon {
             self.last_sign = now;
         }
         if now < self.look_at && !backwards && !collector.has_open_fetches(now).await? {
+            self.index(stop).await;
             return Ok(());
         }
         let report = self.pass(stop).await?;
         self.look_at = self.next_look(&report).await?;
         Ok(())
+    }
+
+    /// Nothing is to be asked: what the passes have left of the index is computed, for about a beat, so
+    /// that the next slot is not late.
+    async fn index(&self, stop: &Stop) {
+        let clock = &self.session.collector.clock;
+        let began = clock.monotonic();
+        let go_on = || !stop.requested() && clock.monotonic().saturating_sub(began) < INDEX_FOR;
+        self.session.index(&go_on).await;
     }
 
     async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {

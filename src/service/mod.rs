@@ -4,14 +4,14 @@
 mod daemon;
 mod heartbeat;
 mod lock;
-mod reparse;
+mod rebuild;
 mod session;
 pub mod signals;
 mod watched;
 
 pub use daemon::run;
 pub use lock::{Holder, Lock};
-pub use reparse::{Reading, reparse};
+pub use rebuild::{Indexing, Reading, reindex, reparse};
 pub use session::{Session, read_watchlist};
 
 use crate::problem::Problems;
@@ -27,7 +27,7 @@ pub enum ServiceError {
     #[error("{0}")]
     Store(#[from] StoreError),
     /// Another process has the database for itself.
-    #[error("{0} {doing} this database", doing = if .0.reparses { "is reading kept answers again in" } else { "is already collecting into" })]
+    #[error("{0} {doing} this database", doing = if .0.reparses { "is making what is derived from answers anew in" } else { "is already collecting into" })]
     Locked(Holder),
     /// The machine does not give what is needed.
     #[error("{0}")]

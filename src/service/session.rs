@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::{Lock, ServiceError};
 use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
@@ -62,6 +64,7 @@ impl Session {
             spool: spool(config)?,
             stranded: Mutex::default(),
             told_fields: Mutex::default(),
+            news: Notify::new(),
         };
         collector.sign_of_life().await?;
         Ok(Self {
@@ -92,7 +95,16 @@ impl Session {
         while report.more {
             report.add(self.pass(wanted, stop, observe).await?);
         }
+        self.index(&|| !stop.requested()).await;
         Ok(report)
+    }
+
+    /// Computes the index of what is marked, with signs of life beside it.
+    pub async fn index(&self, go_on: &dyn Fn() -> bool) {
+        tokio::select! {
+            () = self.collector.index(go_on) => (),
+            never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
+        }
     }
 
     /// Makes one pass, with signs of life beside it: after [`SILENT_AFTER`] seconds without one,
@@ -101,7 +113,7 @@ impl Session {
     /// [`SILENT_AFTER`]: crate::store::workers::SILENT_AFTER
     pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         tokio::select! {
-            report = self.collector.pass(wanted, stop, observe) => report,
+            report = self.collector.pass_and_index(wanted, stop, observe) => report,
             never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
         }
     }

@@ -22,7 +22,7 @@ impl fmt::Display for Finding {
 }
 
 /// Rules that no constraint of the tables can express.
-const RULES: [(&str, &str); 6] = [
+const RULES: [(&str, &str); 7] = [
     (
         "credit_days equals the credits of attempts by day",
         "SELECT count(*) AS n
@@ -75,6 +75,19 @@ const RULES: [(&str, &str); 6] = [
         FROM attempts AS a
         JOIN fetches AS f ON f.id = a.fetch_id
         WHERE a.state = 'sent' AND f.outcome IS NOT NULL",
+    ),
+    (
+        "index_lags has the sums of index_state",
+        "SELECT count(*) AS n
+        FROM index_lags AS l
+        WHERE l.pairs <> (
+                SELECT coalesce(sum(CASE l.lag WHEN 0 THEN i.pairs_0 WHEN 1 THEN i.pairs_1 WHEN 2 THEN i.pairs_2 WHEN 3 THEN i.pairs_3 WHEN 4 THEN i.pairs_4 END), 0)
+                FROM index_state AS i
+            )
+            OR l.violations <> (
+                SELECT coalesce(sum(CASE l.lag WHEN 0 THEN i.violations_0 WHEN 1 THEN i.violations_1 WHEN 2 THEN i.violations_2 WHEN 3 THEN i.violations_3 WHEN 4 THEN i.violations_4 END), 0)
+                FROM index_state AS i
+            )",
     ),
 ];
 

@@ -22,12 +22,16 @@ macro_rules! migrations {
                 "gaps",
                 include_str!(concat!("../../migrations/", $folder, "/0003_gaps.sql")),
             ),
+            (
+                "index",
+                include_str!(concat!("../../migrations/", $folder, "/0006_index.sql")),
+            ),
         ]
     };
 }
 
-const SQLITE: [(&str, &str); 3] = migrations!("sqlite");
-const POSTGRES: [(&str, &str); 3] = migrations!("postgres");
+const SQLITE: [(&str, &str); 4] = migrations!("sqlite");
+const POSTGRES: [(&str, &str); 4] = migrations!("postgres");
 
 /// The newest migration that this binary has.
 pub const NEWEST: i64 = SQLITE.len() as i64;

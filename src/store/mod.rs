@@ -17,6 +17,7 @@ pub mod reports;
 pub mod settle;
 pub mod status;
 pub mod targets;
+pub mod trend_index;
 pub mod why;
 pub mod windows;
 pub mod workers;

@@ -118,12 +118,6 @@ impl Shown {
         let high = (count as f64 + half).min(unit) / unit;
         (low.ln(), high.ln())
     }
-
-    /// What it shows of a day.
-    pub(super) fn of(&self, day: i64) -> Option<&Seen> {
-        let at = self.seen.binary_search_by_key(&day, |seen| seen.day).ok()?;
-        self.seen.get(at)
-    }
 }
 
 /// The units in 1 of a window that rounds to as many decimals as its values have.
@@ -190,7 +184,7 @@ mod tests {
     fn a_value_stands_for_all_that_is_rounded_to_it() {
         let shown = &Series::new(&[window(&[0.0, 0.37, 1.0], 1)]).windows[0];
         let of = |day| {
-            let (low, high) = shown.bounds(shown.of(day).unwrap().count, 0.5);
+            let (low, high) = shown.bounds(shown.seen[day].count, 0.5);
             (low.exp(), high.exp())
         };
         assert!(of(0).0 == 0.0 && (of(0).1 - 0.005).abs() < 1e-12);
