@@ -14,6 +14,8 @@ pub mod schedule;
 
 pub mod watchlist;
 
+pub mod period;
+
 pub mod trend;
 
 pub mod store;

@@ -13,6 +13,7 @@ mod error;
 mod many;
 pub mod migrate;
 pub mod pauses;
+pub mod periods;
 pub mod reports;
 pub mod settle;
 pub mod status;

@@ -169,7 +169,7 @@ proptest! {
         prop_assert_eq!(found.doubts.contradictions, 0);
         for segment in 1.. {
             let days: Vec<&IndexDay> = found.days.iter().filter(|day| day.segment == segment).collect();
-            let Some(base) = days.iter().find(|day| day.value == 100.0) else { break };
+            let Some(base) = days.iter().find(|day| (day.low, day.high) == (100.0, 100.0)) else { break };
             let of = |day: &IndexDay| truth[usize::try_from(day.day).unwrap()];
             for day in &days {
                 let share = 100.0 * of(day) / of(base);

@@ -193,7 +193,7 @@ fn bounds(sound: &Sound, index: &Index, widths: &mut Vec<f64>) -> (i32, i32) {
         let base = index
             .days
             .iter()
-            .find(|b| b.segment == day.segment && b.value == 100.0)
+            .find(|b| b.segment == day.segment && (b.low, b.high) == (100.0, 100.0))
             .unwrap();
         let share = 100.0 * sound.truth[day.day as usize] / sound.truth[base.day as usize];
         all += 1;
