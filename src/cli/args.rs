@@ -62,6 +62,9 @@ pub(super) enum Command {
         /// How many days, today included
         #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=366))]
         days: i64,
+        /// Tell which period and schedule would give which accuracy of the index for how many credits
+        #[arg(long)]
+        advise: bool,
     },
     /// Show how things stand: freshness, last outcomes, budget, who collects, what is paused
     ///

@@ -71,6 +71,22 @@ fn known(rows: &[Row]) -> Result<Chosen, StoreError> {
 }
 
 impl Store {
+    /// Whether the newest answer of a period had its points more than a day apart; `None` before there
+    /// is one.
+    pub async fn weekly(&self, window: Window) -> Result<Option<bool>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT step_seconds > 86400 AS weekly
+            FROM snapshots
+            WHERE period_days = $1 AND step_seconds IS NOT NULL
+            ORDER BY id DESC
+            LIMIT 1",
+            window.days()
+        )?;
+        rows.first().map(|row| row.get("weekly")).transpose()
+    }
+
     /// What the live targets that choose their window would ask for now, and why, each with how many
     /// do: for plans.
     pub async fn auto_choices(&self, now: i64) -> Result<Vec<(Choice, i64)>, StoreError> {

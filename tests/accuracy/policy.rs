@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use soundwatch::clock::DAY;
+use soundwatch::forecast::advise::Way;
+use soundwatch::model::{Period, Window as Asked};
+use soundwatch::period::{Answer, choose};
 use soundwatch::trend::{Index, LagCounts, Series, Window, index};
 
 use super::truth::{COLLECTED, PAST, Restated, Shape, chance, popularity, window};
@@ -117,6 +121,32 @@ impl Sound {
         }
     }
 
+    /// Collected by a target with that period and schedule.
+    pub fn by_way(way: &Way, shape: Shape, seed: u64) -> Self {
+        let truth = popularity(shape, seed, PAST + COLLECTED);
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut windows = Vec::new();
+        let slots = (0..).map(|n| (f64::from(n) * way.every_days).round() as i64);
+        for day in slots.take_while(|day| *day <= COLLECTED) {
+            let (fetched, interval) = (PAST + day, (way.every_days * DAY as f64) as i64);
+            let asked = match way.period {
+                Period::Fixed(window) => window,
+                Period::Auto => choose(interval, fetched * DAY, &answers).window,
+            };
+            let weekly = way.weekly_120 && asked == Asked::Days120;
+            answers.retain(|answer| answer.window != asked);
+            answers.push(Answer {
+                window: asked,
+                at: fetched * DAY,
+                weekly,
+            });
+            if !weekly {
+                windows.push(window(&truth, 0, Restated::Never, fetched, asked.days()));
+            }
+        }
+        Self { windows, truth }
+    }
+
     /// Days that are shown by a window with something in it that is settled.
     pub fn days_shown(&self, lag: i64) -> usize {
         let some = self.windows.iter().filter(|window| {
@@ -147,10 +177,22 @@ pub struct Outcome {
 
 /// Collects `seeds` sounds of each shape and compares.
 pub fn outcome(policy: &Policy, seeds: u64) -> Outcome {
-    let all = Shape::ALL
-        .into_iter()
-        .flat_map(|shape| (0..seeds).map(move |seed| (shape, seed)));
-    let sounds: Vec<Sound> = all.map(|(shape, seed)| Sound::new(policy, shape, seed)).collect();
+    let sounds = all(seeds).map(|(shape, seed)| Sound::new(policy, shape, seed));
+    outcome_of(&sounds.collect::<Vec<_>>())
+}
+
+/// The same for a way that `plan --advise` knows, with the windows that it really asks for.
+pub fn outcome_of_way(way: &Way, seeds: u64) -> Outcome {
+    let sounds = all(seeds).map(|(shape, seed)| Sound::by_way(way, shape, seed));
+    outcome_of(&sounds.collect::<Vec<_>>())
+}
+
+fn all(seeds: u64) -> impl Iterator<Item = (Shape, u64)> {
+    let shapes = Shape::ALL.into_iter();
+    shapes.flat_map(move |shape| (0..seeds).map(move |seed| (shape, seed)))
+}
+
+fn outcome_of(sounds: &[Sound]) -> Outcome {
     let series: Vec<Series> = sounds.iter().map(|sound| Series::new(&sound.windows)).collect();
     let counts = series
         .iter()
