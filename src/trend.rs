@@ -14,9 +14,15 @@
 //! of Google Trends Anchor Bank (West, 2020, arxiv.org/abs/2007.13861), which follows one path; here
 //! all constraints count.
 //!
-//! 1. [`window`]: what takes part. 2. [`lag`]: when a day is settled. 3. [`filter`]: days that were restated
-//! long after. 4. [`graph`]: nodes, bounds, segments. 5. [`closure`]: all that follows from them.
-//! 6. [`solve`]: the point. 7. This file: scale, days seen only as 0, and days that are not settled yet.
+//! The parts, in the order of the steps:
+//!
+//! - [`window`]: what takes part
+//! - [`lag`]: at which age a day is settled
+//! - [`filter`]: days that were restated long after
+//! - [`graph`]: nodes, bounds, segments
+//! - [`closure`]: all that follows from the bounds
+//! - [`solve`]: the point inside them
+//! - [`scale`]: the index of each day, also of those seen only as 0 and those that are not settled yet
 //!
 //! What no window connects is a segment of its own, and never joined by a guess.
 

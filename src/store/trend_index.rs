@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::clock::DAY;
-use crate::trend::{LAGS, LagCounts, Window};
+use crate::trend::{IndexDay, LAGS, LagCounts, Window};
 pub use write::Computed;
 
 /// Series that are looked at to make up a batch.
@@ -102,6 +102,21 @@ impl Store {
         lag_counts(&mut self.read().await?).await
     }
 
+    /// The index of a series, by day.
+    pub async fn index_of(&self, clip_id: &str, region: &str) -> Result<Vec<IndexDay>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT day, value, low, high, segment, provisional
+            FROM trend_index
+            WHERE clip_id = $1 AND region = $2
+            ORDER BY day",
+            clip_id,
+            region
+        )?;
+        rows.iter().map(index_day).collect()
+    }
+
     /// The next series to compute with their windows: at least one, if any is due, and together not
     /// many more than so many points.
     pub async fn series_due(&self, points: i64) -> Result<Vec<DueSeries>, StoreError> {
@@ -147,6 +162,17 @@ struct Daily {
     series: usize,
     fetched_at: i64,
     period_days: i64,
+}
+
+fn index_day(row: &Row) -> Result<IndexDay, StoreError> {
+    Ok(IndexDay {
+        day: row.get("day")?,
+        value: row.get("value")?,
+        low: row.get("low")?,
+        high: row.get("high")?,
+        segment: row.get("segment")?,
+        provisional: row.get("provisional")?,
+    })
 }
 
 fn key(row: &Row) -> Result<SeriesKey, StoreError> {

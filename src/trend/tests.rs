@@ -143,10 +143,10 @@ proptest! {
                 prop_assert!(close(above[n], plain[n][base]) && close(below[n], plain[base][n]));
             }
         }
+        let links = |above, below| bounds.iter().any(|b| b.links && (b.above, b.below) == (above, below));
         let linked: Vec<(usize, usize)> = bounds
             .iter()
-            .filter(|b| b.above < b.below && bounds.iter().any(|o| o.links && (o.above, o.below) == (b.above, b.below)
-                || o.links && (o.below, o.above) == (b.above, b.below)))
+            .filter(|b| b.above < b.below && (links(b.above, b.below) || links(b.below, b.above)))
             .map(|b| (b.above, b.below))
             .collect();
         let point = solve(&closure, |a, b| {

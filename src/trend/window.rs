@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_value_stands_for_all_that_is_rounded_to_it() {
         let shown = &Series::new(&[window(&[0.0, 0.37, 1.0], 1)]).windows[0];
-        let of = |day| {
+        let of = |day: usize| {
             let (low, high) = shown.bounds(shown.seen[day].count, 0.5);
             (low.exp(), high.exp())
         };

@@ -12,8 +12,9 @@
 mod policy;
 mod truth;
 
-use policy::{outcome, rows};
+use policy::{outcome, outcome_of_way, rows};
 use rstest::rstest;
+use soundwatch::forecast::advise::WAYS;
 
 /// Sounds of each shape.
 const SEEDS: u64 = 2;
@@ -54,4 +55,24 @@ fn an_outage_longer_than_the_windows_splits_and_nothing_else_does() {
         };
         assert_eq!((segments(&daily), segments(&outage)), (Some(1), Some(2)));
     }
+}
+
+/// What `plan --advise` promises comes true, give or take what fewer sounds make of it.
+#[rstest]
+#[case::auto_daily(0)]
+#[case::auto_twice_a_week(1)]
+#[case::auto_daily_where_120_days_come_weekly(6)]
+#[case::a_month_a_week(12)]
+#[case::a_week_every_other_day(15)]
+fn the_advice_tells_the_accuracy_that_there_is(#[case] n: usize) {
+    let way = WAYS[n];
+    let found = outcome_of_way(&way, SEEDS);
+    let near = |promised: f64, found: f64| promised / 1.6 < found && found < promised * 1.6;
+    assert!(near(way.median_error, found.median), "{way:?}: {}", found.median);
+    assert!(near(way.most_error, found.most), "{way:?}: {}", found.most);
+    assert!(
+        near(way.half_width, found.half_width),
+        "{way:?}: {}",
+        found.half_width
+    );
 }

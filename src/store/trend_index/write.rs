@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{DueSeries, SeriesKey, key, lag_counts, snapshots};
+use super::{DueSeries, SeriesKey, index_day, key, lag_counts, snapshots};
 use crate::store::{Many, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::trend::{Index, IndexDay, LAGS, LagCounts};
 
@@ -207,14 +207,7 @@ async fn days_there(tx: &mut Tx, current: &[&Computed]) -> Result<Days, StoreErr
     )?;
     let mut days = Days::new();
     for row in &rows {
-        let day = IndexDay {
-            day: row.get("day")?,
-            value: row.get("value")?,
-            low: row.get("low")?,
-            high: row.get("high")?,
-            segment: row.get("segment")?,
-            provisional: row.get("provisional")?,
-        };
+        let day = index_day(row)?;
         days.entry(key(row)?).or_default().insert(day.day, day);
     }
     Ok(days)
