@@ -45,12 +45,14 @@ pub struct Indexed {
 }
 
 impl Collector {
-    /// Computes the index of what is marked as long as `go_on` says so. What can't be done stays marked: an
-    /// index that is late is no reason not to collect.
-    pub async fn index(&self, go_on: &dyn Fn() -> bool) {
-        if let Err(error) = index_due(&self.store, &self.clock, go_on, &|_| {}).await {
+    /// Computes the index of what is marked as long as `go_on` says so. `false`: it can't be done now. What is
+    /// left stays marked: an index that is late is no reason not to collect.
+    pub async fn index(&self, go_on: &dyn Fn() -> bool) -> bool {
+        let done = index_due(&self.store, &self.clock, go_on, &|_| {}).await;
+        if let Err(error) = &done {
             tracing::warn!(%error, "the index is computed later");
         }
+        done.is_ok()
     }
 }
 

@@ -297,9 +297,10 @@ impl Collector {
             report
         };
         let index = async {
-            while !over.get() {
+            let mut possible = true;
+            while possible && !over.get() {
                 self.news.notified().await;
-                self.index(&|| !over.get()).await;
+                possible = self.index(&|| !over.get()).await;
             }
         };
         join(pass, index).await.0

@@ -23,6 +23,9 @@ const SHARED_LOOK: i64 = 60;
 /// The index is computed for so long before it is looked whether something is due.
 const INDEX_FOR: Duration = Duration::from_secs(1);
 
+/// After an error of the index, so many seconds pass before it is tried again.
+const INDEX_AGAIN: i64 = 60;
+
 /// After an error of the database, so many seconds pass before the next look.
 const AFTER_ERROR: i64 = 10;
 
@@ -52,6 +55,7 @@ pub async fn run(
         hangup,
         look_at: 0,
         not_before: 0,
+        index_not_before: 0,
         last_sign: 0,
         last_tick: 0,
     };
@@ -80,6 +84,8 @@ struct Daemon {
     look_at: i64,
     /// After an error, the next instant at which anything is tried, unix seconds.
     not_before: i64,
+    /// After an error of the index, the next instant at which it is tried, unix seconds.
+    index_not_before: i64,
     last_sign: i64,
     last_tick: i64,
 }
@@ -131,7 +137,7 @@ impl Daemon {
             self.last_sign = now;
         }
         if now < self.look_at && !backwards && !collector.has_open_fetches(now).await? {
-            self.index(stop).await;
+            self.index(now, stop).await;
             return Ok(());
         }
         let report = self.pass(stop).await?;
@@ -141,11 +147,16 @@ impl Daemon {
 
     /// Nothing is to be asked: what the passes have left of the index is computed, for about a beat, so
     /// that the next slot is not late.
-    async fn index(&self, stop: &Stop) {
+    async fn index(&mut self, now: i64, stop: &Stop) {
+        if now < self.index_not_before {
+            return;
+        }
         let clock = &self.session.collector.clock;
         let began = clock.monotonic();
         let go_on = || !stop.requested() && clock.monotonic().saturating_sub(began) < INDEX_FOR;
-        self.session.index(&go_on).await;
+        if !self.session.index(&go_on).await {
+            self.index_not_before = now + INDEX_AGAIN;
+        }
     }
 
     async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {

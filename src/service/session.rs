@@ -99,10 +99,10 @@ impl Session {
         Ok(report)
     }
 
-    /// Computes the index of what is marked, with signs of life beside it.
-    pub async fn index(&self, go_on: &dyn Fn() -> bool) {
+    /// Computes the index of what is marked, with signs of life beside it. `false`: it can't be done now.
+    pub async fn index(&self, go_on: &dyn Fn() -> bool) -> bool {
         tokio::select! {
-            () = self.collector.index(go_on) => (),
+            done = self.collector.index(go_on) => done,
             never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
         }
     }

@@ -67,43 +67,39 @@ impl Advices {
     }
 
     fn targets(&self) -> String {
-        let headings = [
-            "targets",
-            "period",
-            "schedule",
-            "credits in 30 days",
-            "index now",
-            "for these credits",
-            "cheaper",
-        ];
-        let mut table = table(&headings, &[0, 3]);
-        for advice in &self.targets {
-            let now = advice
-                .now
+        let lines = self.targets.iter().flat_map(|advice| {
+            let now = match &advice.now {
+                Some(offer) => accuracy(offer),
+                None => "an index in pieces, or none".to_owned(),
+            };
+            let present = format!(
+                "{} × {} at \"{}\" {}, {:.0} credits each in 30 days: {now}",
+                advice.targets, advice.period, advice.schedule, advice.time_zone, advice.credits_in_30_days
+            );
+            let better = advice
+                .better
                 .as_ref()
-                .map_or("in pieces, or none".to_owned(), accuracy);
-            let as_it_is = if advice.now.is_some() { "as it is" } else { "–" };
-            table.add_row([
-                advice.targets.to_string(),
-                advice.period.clone(),
-                format!("{} {}", advice.schedule, advice.time_zone),
-                format!("{:.0}", advice.credits_in_30_days),
-                now,
-                advice.better.as_ref().map_or(as_it_is.to_owned(), way),
-                advice.cheaper.as_ref().map_or("–".to_owned(), way),
-            ]);
-        }
-        table.to_string()
+                .map(|offer| format!("    better: {}", way(offer)));
+            let cheaper = advice
+                .cheaper
+                .as_ref()
+                .map(|offer| format!("    cheaper: {}", way(offer)));
+            std::iter::once(present).chain(better).chain(cheaper)
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
 fn accuracy(offer: &Offer) -> String {
-    format!("{:.1} %, ± {:.1} %", offer.most_error, offer.half_width)
+    format!(
+        "95 % error {:.1} %, bounds ± {:.1} %",
+        offer.most_error, offer.half_width
+    )
 }
 
 fn way(offer: &Offer) -> String {
     format!(
-        "{} at \"{}\": {:.0} credits, {}",
+        "{} at \"{}\", {:.0} credits: {}",
         offer.period,
         offer.schedule,
         offer.credits_in_30_days,
