@@ -113,7 +113,7 @@ mod tests {
         let values = [Some(0.1), Some(1.0), None, None, Some(0.5), Some(0.25), Some(0.0)];
         insta::assert_snapshot!(skyline(&values, 2, 4, "05-01", "05-07"), @"
          100 ┤█
-             │█ █▁
+          50 ┤█ █▁
              └────
               05-01 05-07
         ");

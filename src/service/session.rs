@@ -23,6 +23,9 @@ use crate::watchlist::{self, Watchlist};
 /// Seconds between two signs of life of a worker.
 pub(super) const SIGN_OF_LIFE: i64 = 5;
 
+/// After the last pass the index is computed for so long: the rest is for whoever comes next.
+const INDEX_AT_MOST: Duration = Duration::from_secs(60);
+
 /// An open database, a client, and on SQLite the lock.
 pub struct Session {
     /// What makes the passes.
@@ -84,7 +87,8 @@ impl Session {
         .await?)
     }
 
-    /// Makes passes until nothing more is due.
+    /// Makes passes until nothing more is due, and computes the index of what they have changed; of what
+    /// was left by others as much as takes a minute.
     pub async fn passes(
         &self,
         wanted: Wanted,
@@ -95,7 +99,10 @@ impl Session {
         while report.more {
             report.add(self.pass(wanted, stop, observe).await?);
         }
-        self.index(&|| !stop.requested()).await;
+        let clock = &self.collector.clock;
+        let began = clock.monotonic();
+        let go_on = || !stop.requested() && clock.monotonic().saturating_sub(began) < INDEX_AT_MOST;
+        self.index(&go_on).await;
         Ok(report)
     }
 
