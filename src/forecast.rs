@@ -1,6 +1,7 @@
 //! What the coming days ask and cost, against the budget. Pure: targets, their schedules, and what
 //! has been spent are all it needs. One request a slot is counted; each retry would cost as much again.
 
+pub mod advise;
 mod over_budget;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,10 @@ pub mod config;
 
 pub mod watchlist;
 
+pub mod period;
+
+pub mod trend;
+
 pub mod export;
 
 pub mod store;

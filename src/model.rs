@@ -98,18 +98,8 @@ impl Window {
 pub enum Period {
     /// Always this window.
     Fixed(Window),
-    /// Chosen for each fetch.
+    /// Chosen for each fetch, see [`crate::period`].
     Auto,
-}
-
-impl Period {
-    /// The window to ask for next. Until the index exists, `auto` asks for 7 days.
-    pub fn window(self) -> Window {
-        match self {
-            Self::Fixed(window) => window,
-            Self::Auto => Window::Days7,
-        }
-    }
 }
 
 impl FromStr for Period {

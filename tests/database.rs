@@ -68,6 +68,14 @@ async fn migrations_keep_the_views_that_others_use() {
         .await;
     assert_eq!(ledger.value("SELECT count(*) FROM mine").await, "0");
     assert_eq!(ledger.value("SELECT count(*) FROM costs").await, "0");
+    ledger
+        .execute("CREATE VIEW my_index AS SELECT * FROM sound_index; CREATE VIEW my_log AS SELECT * FROM fetch_log")
+        .await;
+    ledger
+        .execute(include_str!("../migrations/postgres/0006_index.sql"))
+        .await;
+    assert_eq!(ledger.value("SELECT count(*) FROM my_index").await, "0");
+    assert_eq!(ledger.value("SELECT count(*) FROM my_log").await, "0");
     ledger.end().await;
 }
 

@@ -32,6 +32,14 @@ async fn a_demo_collects_weeks_and_its_query_shows_them() {
         "more is kept than one answer tells: {demo}"
     );
 
+    let index = demo["index"].as_array().unwrap();
+    let longest = targets.iter().filter_map(|t| t["days_kept"].as_u64()).max();
+    assert!(
+        index.len() as u64 <= longest.unwrap() && index.len() > 30,
+        "{demo}"
+    );
+    assert!(index.iter().any(|day| day["value"] == 100.0), "{demo}");
+
     let database = place.path().join(demo["database"].as_str().unwrap());
     let connection = sqlx::SqliteConnection::connect(&format!("sqlite:{}", database.display()));
     let mut connection = TestConnection::Sqlite(connection.await.unwrap());
@@ -48,6 +56,7 @@ fn one_can_go_on_where_the_demo_ends() {
     for part in [
         "newest window",
         "the newest",
+        "as one index",
         "sqlite3 -box",
         "soundwatch-demo/config.toml status",
     ] {

@@ -130,7 +130,7 @@ async fn several_regions_and_periods_of_a_sound_are_targets_of_their_own(
         .collect();
     let mut sorted = asked.clone();
     sorted.sort();
-    let expected = [("LV", 7), ("LV", 120), ("US", 7), ("US", 7)].map(|(r, p)| (r.to_owned(), p));
+    let expected = [("LV", 7), ("LV", 120), ("US", 7), ("US", 120)].map(|(r, p)| (r.to_owned(), p));
     assert_eq!(sorted, expected);
     let snapshots = "SELECT t.region, t.period, s.period_days, f.period_days, s.country_code
         FROM fetches AS f JOIN targets AS t ON t.id = f.target_id JOIN snapshots AS s ON s.id = f.snapshot_id
@@ -139,7 +139,7 @@ async fn several_regions_and_periods_of_a_sound_are_targets_of_their_own(
         "LV 120 120 120 LV",
         "LV 7 7 7 LV",
         "US 7 7 7 US",
-        "US auto 7 7 US",
+        "US auto 120 120 US",
     ];
     assert_eq!(ledger.rows(snapshots).await, expected);
     assert_eq!(ledger.value("SELECT count(*) FROM sounds").await, "1");

@@ -169,3 +169,35 @@ async fn a_plan_goes_on_from_what_was_spent_and_check_tells_what_an_edit_changes
     assert_eq!(other.json("plan")["targets"], 2);
     assert_eq!(other.json("check")["summary"]["changes"], Value::Null);
 }
+
+#[test]
+fn advice_tells_for_each_target_what_its_credits_could_give() {
+    let place = watching(
+        r#"
+[[sounds]]
+clip = "6703723351497508865"
+schedule = "15 6 * * *"
+
+[[sounds]]
+clip = "7326640926458743557"
+period = "auto"
+schedule = "15 6 * * 1"
+"#,
+    );
+    let plan = place.run("plan --days 1 --advise").expect_code(0);
+    for part in [
+        "1 × 120 days (first)",
+        "1 × 7 at \"15 6 * * *\" UTC, 60 credits each in 30 days",
+        "better: auto at \"15 6 * * *\", 60 credits",
+        "1 × auto at \"15 6 * * 1\" UTC, 9 credits",
+    ] {
+        assert!(plan.stdout.contains(part), "{part} is missing in\n{plan}");
+    }
+    let document = place.run("plan --days 1 --advise --json").expect_code(0).json();
+    assert_eq!(document["advice"]["targets"].as_array().map(Vec::len), Some(2));
+    assert_eq!(document["auto"][0]["period_days"], 120);
+    assert_eq!(
+        place.run("plan --json").expect_code(0).json()["advice"],
+        Value::Null
+    );
+}

@@ -354,7 +354,7 @@ async fn nobody_collects_meanwhile(#[values(Backend::Sqlite, Backend::Postgres)]
     reparse(&config, &ledger.clock, &stop, &collect).await.unwrap();
     let refused = refusals.take().join("");
     assert!(
-        refused.ends_with("is reading kept answers again in this database"),
+        refused.ends_with("is making what is derived from answers anew in this database"),
         "{refused}"
     );
     ledger.pass().await;

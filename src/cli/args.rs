@@ -72,6 +72,9 @@ pub(super) enum Command {
         /// How many days, today included
         #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=366))]
         days: i64,
+        /// Tell which period and schedule would give which accuracy of the index for how many credits
+        #[arg(long)]
+        advise: bool,
     },
     /// Show how things stand: freshness, last outcomes, budget, who collects, what is paused
     ///
@@ -114,6 +117,12 @@ pub(super) enum DbAction {
     Migrate,
     /// Check that the database holds together; changes nothing
     Check,
+    /// Compute the index of every sound again from its stored windows, for no credits
+    ///
+    /// It is always up to date by itself: this is for rows that were damaged, and to see how well the
+    /// windows fit together. Sends no request. Nobody may collect meanwhile. It can be interrupted; whoever
+    /// collects next goes on with it. Exit status: 0 done; 3 it was stopped.
+    Reindex,
     /// Read all kept answers again and make what is derived from them anew, for no credits
     ///
     /// After an upgrade, or when rows were damaged. Sends no request. Answers that could not be read

@@ -45,6 +45,34 @@ pub(super) fn bars(values: &[f64], rows: u32, first: &str, last: &str) -> String
     lines.join("\n")
 }
 
+/// The same for a long series: a column for each day, or for several of which it shows the best one; 1 is
+/// labelled 100. A column without a value stays empty.
+pub(super) fn skyline(values: &[Option<f64>], rows: u32, columns: usize, first: &str, last: &str) -> String {
+    let days = values.len().div_ceil(columns.max(1)).max(1);
+    let best = |part: &[Option<f64>]| part.iter().flatten().copied().reduce(f64::max);
+    let heights: Vec<Option<f64>> = values.chunks(days).map(best).collect();
+    let row_text = |row: u32| {
+        let label = match row {
+            _ if row + 1 == rows => "100 ┤",
+            _ if 2 * (row + 1) == rows => " 50 ┤",
+            _ => "    │",
+        };
+        let least = if row == 0 { 0.125 } else { 0.0 };
+        let of = |value: &f64| block((value * f64::from(rows) - f64::from(row)).max(least));
+        let blocks = heights.iter().map(|height| height.as_ref().map_or(' ', of));
+        format!(" {label}{}", blocks.collect::<String>())
+            .trim_end()
+            .to_owned()
+    };
+    let mut lines: Vec<String> = (0..rows).rev().map(row_text).collect();
+    lines.push(format!("     └{}", "─".repeat(heights.len())));
+    let between = heights
+        .len()
+        .saturating_sub(first.chars().count() + last.chars().count());
+    lines.push(format!("      {first}{}{last}", " ".repeat(between.max(1))));
+    lines.join("\n")
+}
+
 fn bar_row(values: &[f64], row: u32, rows: u32) -> String {
     let label = match row {
         _ if row + 1 == rows => "1.0 ┤".to_owned(),
@@ -78,6 +106,17 @@ mod tests {
         assert_eq!(bar(1, 99, 100, 4), "█░░░░");
         assert_eq!(bar(1, 0, 1_000, 4), "█");
         assert_eq!(bar(0, 0, 0, 4), "");
+    }
+
+    #[test]
+    fn a_skyline_shows_the_best_of_several_days_and_nothing_where_there_is_nothing() {
+        let values = [Some(0.1), Some(1.0), None, None, Some(0.5), Some(0.25), Some(0.0)];
+        insta::assert_snapshot!(skyline(&values, 2, 4, "05-01", "05-07"), @"
+         100 ┤█
+          50 ┤█ █▁
+             └────
+              05-01 05-07
+        ");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `soundwatch db`: looking after the database.
 
+mod reindex;
 mod reparse;
 
 use serde::Serialize;
@@ -22,6 +23,7 @@ pub(super) async fn run(config: &Config, action: DbAction, output: Output) -> Re
     match action {
         DbAction::Migrate => migrate(config, output).await,
         DbAction::Check => check(config, output).await,
+        DbAction::Reindex => reindex::run(config, output).await,
         DbAction::Reparse => reparse::run(config, output).await,
     }
 }

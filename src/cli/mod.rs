@@ -60,7 +60,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
         Command::Run => run::run(&load(args)?, || load(args)).await,
         Command::Collect { all, clips } => collect::run(&load(args)?, *all, clips, *output).await,
         Command::Check { spend } => check::run(args.config.as_deref(), *spend, *output).await,
-        Command::Plan { days } => plan::run(&load(args)?, *days, *output).await,
+        Command::Plan { days, advise } => plan::run(&load(args)?, *days, *advise, *output).await,
         Command::Status => status::run(&load(args)?, *output).await,
         Command::Why(options) => why::run(&load(args)?, options, *output).await,
         Command::Export(options) => export::run(&load(args)?, options, *output).await,

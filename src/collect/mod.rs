@@ -10,6 +10,7 @@ mod charts;
 mod content;
 mod counts;
 mod fetch;
+pub mod index;
 mod pack;
 mod plan;
 mod read;
@@ -19,12 +20,14 @@ mod signs;
 mod spooled;
 pub mod targets;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::future::join;
+use tokio::sync::{Notify, watch};
 
 use crate::api::Client;
 use crate::api::pace::Pace;
@@ -107,6 +110,8 @@ pub struct Collector {
     pub stranded_pages: Mutex<Vec<ChartSettlement>>,
     /// Unknown fields that have been logged, each once.
     pub told_fields: Mutex<BTreeSet<String>>,
+    /// Answers have been settled, or the pass is over: who computes the index looks again.
+    pub news: Notify,
 }
 
 /// Which slots a pass is about.
@@ -277,6 +282,32 @@ impl Collector {
         report.more = cut.is_none() && (probed || left && report.requests > 0);
         report.cut = cut;
         Ok(report)
+    }
+
+    /// A pass with the index beside it: what has been settled is indexed while the rest is asked, so that
+    /// the index never holds up a request. Both are polled together, so neither can wait for the other
+    /// with a transaction open.
+    pub async fn pass_and_index(
+        &self,
+        wanted: Wanted,
+        stop: &Stop,
+        observe: Observe<'_>,
+    ) -> Result<Report, PassError> {
+        let over = Cell::new(false);
+        let pass = async {
+            let report = self.pass(wanted, stop, observe).await;
+            over.set(true);
+            self.news.notify_one();
+            report
+        };
+        let index = async {
+            let mut possible = true;
+            while possible && !over.get() {
+                self.news.notified().await;
+                possible = self.index(&|| !over.get()).await;
+            }
+        };
+        join(pass, index).await.0
     }
 
     /// Asks for what is due, or probes whether a pause may end; tells also which of both.

@@ -2,6 +2,7 @@
 //! only when to look next; what is due is computed from the ledger each time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, watch};
@@ -23,6 +24,12 @@ use crate::store::{Store, StoreError};
 
 /// Where other workers may change the targets, so many seconds pass at most before the next look.
 const SHARED_LOOK: i64 = 60;
+
+/// The index is computed for so long before it is looked whether something is due.
+const INDEX_FOR: Duration = Duration::from_secs(1);
+
+/// After an error of the index, so many seconds pass before it is tried again.
+const INDEX_AGAIN: i64 = 60;
 
 /// After an error of the database, so many seconds pass before the next look.
 const AFTER_ERROR: i64 = 10;
@@ -60,6 +67,7 @@ pub async fn run(
             discovery: Discovery::default(),
             look_at: 0,
             not_before: 0,
+            index_not_before: 0,
             last_sign: 0,
             last_tick: 0,
             standing: Standing::default(),
@@ -86,6 +94,8 @@ struct Daemon {
     look_at: i64,
     /// After an error, the next instant at which anything is tried, unix seconds.
     not_before: i64,
+    /// After an error of the index, the next instant at which it is tried, unix seconds.
+    index_not_before: i64,
     last_sign: i64,
     last_tick: i64,
     standing: Standing,
@@ -154,12 +164,28 @@ impl Daemon {
             self.session
                 .vitals
                 .passed(self.session.collector.clock.now(), self.look_at);
+        } else {
+            self.index(now, stop).await;
         }
         // Charts come after what is watched: their troubles must not hold it up.
         if open || self.discovery.is_due(now) {
             self.discovery.work(&self.session, &self.config, stop).await?;
         }
         Ok(())
+    }
+
+    /// Nothing is to be asked: what the passes have left of the index is computed, for about a beat, so
+    /// that the next slot is not late.
+    async fn index(&mut self, now: i64, stop: &Stop) {
+        if now < self.index_not_before {
+            return;
+        }
+        let clock = &self.session.collector.clock;
+        let began = clock.monotonic();
+        let go_on = || !stop.requested() && clock.monotonic().saturating_sub(began) < INDEX_FOR;
+        if !self.session.index(&go_on).await {
+            self.index_not_before = now + INDEX_AGAIN;
+        }
     }
 
     async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {

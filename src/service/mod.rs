@@ -9,7 +9,7 @@ mod heartbeat;
 mod lock;
 mod notices;
 mod notify;
-mod reparse;
+mod rebuild;
 mod session;
 pub mod signals;
 mod watched;
@@ -18,7 +18,7 @@ mod web;
 pub use daemon::run;
 pub use discover::Discovery;
 pub use lock::{Holder, Lock};
-pub use reparse::{Reading, reparse};
+pub use rebuild::{Indexing, Reading, reindex, reparse};
 pub use session::{Session, read_watchlist};
 
 use crate::problem::Problems;
@@ -34,7 +34,7 @@ pub enum ServiceError {
     #[error("{0}")]
     Store(#[from] StoreError),
     /// Another process has the database for itself.
-    #[error("{0} {doing} this database", doing = if .0.reparses { "is reading kept answers again in" } else { "is already collecting into" })]
+    #[error("{0} {doing} this database", doing = if .0.reparses { "is making what is derived from answers anew in" } else { "is already collecting into" })]
     Locked(Holder),
     /// The machine does not give what is needed.
     #[error("{0}")]

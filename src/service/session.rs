@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::{Lock, ServiceError, notify};
 use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
@@ -22,6 +24,9 @@ use crate::web::Vitals;
 
 /// Seconds between two signs of life of a worker.
 pub(super) const SIGN_OF_LIFE: i64 = 5;
+
+/// After the last pass the index is computed for so long: the rest is for whoever comes next.
+const INDEX_AT_MOST: Duration = Duration::from_secs(60);
 
 /// An open database, a client, and on SQLite the lock.
 pub struct Session {
@@ -67,6 +72,7 @@ impl Session {
             stranded: Mutex::default(),
             stranded_pages: Mutex::default(),
             told_fields: Mutex::default(),
+            news: Notify::new(),
         };
         collector.sign_of_life().await?;
         Ok(Self {
@@ -87,7 +93,8 @@ impl Session {
         .await?)
     }
 
-    /// Makes passes until nothing more is due.
+    /// Makes passes until nothing more is due, and computes the index of what they have changed; of what
+    /// was left by others as much as takes a minute.
     pub async fn passes(
         &self,
         wanted: Wanted,
@@ -98,7 +105,19 @@ impl Session {
         while report.more {
             report.add(self.pass(wanted, stop, observe).await?);
         }
+        let clock = &self.collector.clock;
+        let began = clock.monotonic();
+        let go_on = || !stop.requested() && clock.monotonic().saturating_sub(began) < INDEX_AT_MOST;
+        self.index(&go_on).await;
         Ok(report)
+    }
+
+    /// Computes the index of what is marked, with signs of life beside it. `false`: it can't be done now.
+    pub async fn index(&self, go_on: &dyn Fn() -> bool) -> bool {
+        tokio::select! {
+            done = self.collector.index(go_on) => done,
+            never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
+        }
     }
 
     /// Makes one pass, with signs of life beside it: after [`SILENT_AFTER`] seconds without one,
@@ -107,7 +126,7 @@ impl Session {
     /// [`SILENT_AFTER`]: crate::store::workers::SILENT_AFTER
     pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
         tokio::select! {
-            report = self.collector.pass(wanted, stop, observe) => report,
+            report = self.collector.pass_and_index(wanted, stop, observe) => report,
             never = signs_of_life(|| self.sign_of_life()) => match never {},
         }
     }

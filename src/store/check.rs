@@ -22,7 +22,7 @@ impl fmt::Display for Finding {
 }
 
 /// Rules that no constraint of the tables can express.
-const RULES: [(&str, &str); 8] = [
+const RULES: [(&str, &str); 9] = [
     (
         "credit_days equals the credits of attempts and chart_requests by day",
         "SELECT count(*) AS n
@@ -91,6 +91,19 @@ const RULES: [(&str, &str); 8] = [
         FROM chart_fetches AS f
         WHERE f.outcome = 'stored'
             AND NOT EXISTS (SELECT 1 FROM chart_entries AS e WHERE e.chart_fetch_id = f.id)",
+    ),
+    (
+        "index_lags has the sums of index_state",
+        "SELECT count(*) AS n
+        FROM index_lags AS l
+        WHERE l.pairs <> (
+                SELECT coalesce(sum(CASE l.lag WHEN 0 THEN i.pairs_0 WHEN 1 THEN i.pairs_1 WHEN 2 THEN i.pairs_2 WHEN 3 THEN i.pairs_3 WHEN 4 THEN i.pairs_4 END), 0)
+                FROM index_state AS i
+            )
+            OR l.violations <> (
+                SELECT coalesce(sum(CASE l.lag WHEN 0 THEN i.violations_0 WHEN 1 THEN i.violations_1 WHEN 2 THEN i.violations_2 WHEN 3 THEN i.violations_3 WHEN 4 THEN i.violations_4 END), 0)
+                FROM index_state AS i
+            )",
     ),
 ];
 

@@ -3,9 +3,9 @@
 
 use super::due::{Due, GroupSlot};
 use super::pauses::Pause;
-use super::{Many, Store, StoreError, Tx, budget, execute, json_rows, pauses, undisturbed};
+use super::{Many, Store, StoreError, Tx, budget, execute, json_rows, pauses, periods, undisturbed};
 use crate::config::Budget;
-use crate::model::{Ask, Claim, Reason};
+use crate::model::{Ask, Claim, Period, Reason, Window};
 
 /// While a probe is under way the others wait, and so does the next probe when it came to nothing
 /// (seconds).
@@ -82,10 +82,10 @@ impl Store {
         }
         let due = due.get(..affordable.min(due.len())).unwrap_or(due);
         let fetches = claim_fetches(&mut tx, who.worker, due, now).await?;
-        let ids: Vec<i64> = fetches.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<i64> = fetches.iter().map(|(id, ..)| *id).collect();
         let attempts = reserve(&mut tx, who.budget, &ids, now).await?;
         tx.commit().await?;
-        let claims = fetches.into_iter().filter_map(|(fetch_id, due)| {
+        let claims = fetches.into_iter().filter_map(|(fetch_id, due, window)| {
             let (_, attempt_id, n) = attempts.iter().find(|(id, ..)| *id == fetch_id)?;
             Some(Claim {
                 fetch_id,
@@ -97,7 +97,7 @@ impl Store {
                 ask: Ask {
                     clip_id: due.clip_id.clone(),
                     region: due.region,
-                    window: due.period.window(),
+                    window,
                 },
             })
         });
@@ -230,27 +230,43 @@ fn slot_rows<'a>(slots: &'a [&'a Due]) -> Many<'a, &'a Due> {
         .flag("forced", |due| due.forced)
 }
 
+/// Claims slots, each with the window that is asked; one that was chosen before stays.
 async fn claim_fetches<'d>(
     tx: &mut Tx,
     worker: &str,
     due: &'d [Due],
     now: i64,
-) -> Result<Vec<(i64, &'d Due)>, StoreError> {
-    let slots = in_order(due);
-    let rows = slot_rows(&slots)
-        .int("period_days", |due| due.period.window().days())
+) -> Result<Vec<(i64, &'d Due, Window)>, StoreError> {
+    let chosen = periods::chosen(tx, due).await?;
+    let slots: Vec<(&Due, (Window, Option<String>))> = in_order(due)
+        .into_iter()
+        .map(|due| match due.period {
+            Period::Fixed(window) => (due, (window, None)),
+            Period::Auto => (due, chosen.of(due)),
+        })
+        .collect();
+    let rows = Many::of(&slots)
+        .int("target_id", |(due, _)| due.target_id)
+        .int("slot_at", |(due, _)| due.slot_at)
+        .flag("forced", |(due, _)| due.forced)
+        .int("period_days", |(_, (window, _))| window.days())
+        .text("period_reason", |(_, (_, reason))| reason.as_deref())
         .text("worker_id", |_| worker)
         .int("claimed_at", |_| now)
         .fetch(
             tx,
             "WITH r AS ({rows})
-            INSERT INTO fetches (target_id, slot_at, forced, period_days, worker_id, claimed_at)
-            SELECT t.id, r.slot_at, r.forced, r.period_days, r.worker_id, r.claimed_at
+            INSERT INTO fetches (target_id, slot_at, forced, period_days, period_reason, worker_id, claimed_at)
+            SELECT t.id, r.slot_at, r.forced, r.period_days, r.period_reason, r.worker_id, r.claimed_at
             FROM r
             JOIN targets AS t ON t.id = r.target_id
             WHERE t.removed_at IS NULL
             ON CONFLICT (target_id, slot_at) DO UPDATE SET
-                period_days = excluded.period_days,
+                period_days = coalesce(fetches.period_days, excluded.period_days),
+                period_reason = CASE
+                    WHEN fetches.period_days IS NULL THEN excluded.period_reason
+                    ELSE fetches.period_reason
+                END,
                 worker_id = excluded.worker_id,
                 claimed_at = excluded.claimed_at,
                 outcome = NULL,
@@ -258,16 +274,19 @@ async fn claim_fetches<'d>(
                 settled_at = NULL
             WHERE fetches.outcome IS NULL AND fetches.worker_id IS NULL
                 OR fetches.outcome = 'skipped' AND fetches.reason IN ('budget', 'paused')
-            RETURNING id, target_id, slot_at",
+            RETURNING id, target_id, slot_at, period_days",
         )
         .await?;
     rows.iter()
         .map(|row| {
             let (id, target_id, slot_at): (i64, i64, i64) =
                 (row.get("id")?, row.get("target_id")?, row.get("slot_at")?);
+            let days: i64 = row.get("period_days")?;
+            let window =
+                Window::of_days(days).ok_or_else(|| StoreError::Unreadable(format!("period_days {days}")))?;
             due.iter()
                 .find(|d| d.target_id == target_id && d.slot_at == slot_at)
-                .map(|d| (id, d))
+                .map(|d| (id, d, window))
                 .ok_or_else(|| {
                     StoreError::Unreadable(format!("claimed an unknown slot of target {target_id}"))
                 })

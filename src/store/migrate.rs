@@ -31,6 +31,10 @@ macro_rules! migrations {
                 include_str!(concat!("../../migrations/", $folder, "/0005_alerts.sql")),
             ),
             (
+                "index",
+                include_str!(concat!("../../migrations/", $folder, "/0006_index.sql")),
+            ),
+            (
                 "indexes",
                 include_str!(concat!("../../migrations/", $folder, "/0007_indexes.sql")),
             ),
@@ -38,8 +42,8 @@ macro_rules! migrations {
     };
 }
 
-const SQLITE: [(&str, &str); 6] = migrations!("sqlite");
-const POSTGRES: [(&str, &str); 6] = migrations!("postgres");
+const SQLITE: [(&str, &str); 7] = migrations!("sqlite");
+const POSTGRES: [(&str, &str); 7] = migrations!("postgres");
 
 /// The newest migration that this binary has.
 pub const NEWEST: i64 = SQLITE.len() as i64;

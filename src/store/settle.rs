@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Many, Store, StoreError, Tx, budget, json_rows, rows, undisturbed};
+use super::{Many, Store, StoreError, Tx, budget, json_rows, rows, trend_index, undisturbed};
 use crate::model::{AttemptState, Claim, Content, Outcome, Reason};
 pub use late::Waiting;
 pub(super) use rows::upsert_sound_facts;
@@ -104,6 +104,7 @@ impl Store {
         insert_rows(&mut tx, &plan, &stored).await?;
         count_unknown_fields(&mut tx, batch).await?;
         update_fetches(&mut tx, &plan, &stored).await?;
+        mark_for_index(&mut tx, &plan).await?;
         tx.commit().await?;
         Ok(plan.iter().map(Plan::settled).collect())
     }
@@ -297,6 +298,15 @@ async fn update_attempts(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreErro
         )
         .await?;
     Ok(())
+}
+
+/// New windows change the index of their series.
+async fn mark_for_index(tx: &mut Tx, plan: &[Plan<'_>]) -> Result<(), StoreError> {
+    let marks = plan.iter().filter(|p| p.new.is_some()).map(|p| {
+        let ask = &p.settlement.claim.ask;
+        (ask.clip_id.as_str(), ask.region.as_str(), p.settlement.at)
+    });
+    trend_index::mark(tx, &marks.collect::<Vec<_>>()).await
 }
 
 /// A snapshot may have been seen again later than by this answer.

@@ -76,6 +76,16 @@ impl Reply {
         Self::json(&answer(&call.clip, &call.region, values))
     }
 
+    /// A good answer with these trend points: unix seconds and values.
+    pub fn points(call: &Call, points: &[(i64, f64)]) -> Self {
+        let mut body = answer(&call.clip, &call.region, &[1.0]);
+        let points = points
+            .iter()
+            .map(|(time, value)| json!({"time": time, "value": value}));
+        body["data"]["sound"]["trend"] = points.collect();
+        Self::json(&body)
+    }
+
     pub fn json(body: &Value) -> Self {
         Self::new(200, body.to_string())
     }

@@ -142,7 +142,12 @@ async fn live(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    report.targets = session.collector.store.newest_windows().await?;
+    let store = &session.collector.store;
+    report.targets = store.newest_windows().await?;
+    if let Some(target) = report.liveliest() {
+        let days = store.index_of(&target.clip_id, &target.region).await?;
+        report.index = days.into_iter().map(Into::into).collect();
+    }
     session.close().await?;
     Ok(report)
 }

@@ -5,17 +5,22 @@ use std::collections::BTreeMap;
 use comfy_table::Table;
 use serde::Serialize;
 
-use super::super::chart::{bars, sparkline};
+use super::super::chart::{bars, skyline, sparkline};
 use super::super::output::table;
 use super::folder::Folder;
+use crate::clock::{DAY, day_name};
 use crate::collect;
 use crate::store::windows::{RISING, TargetWindow};
+use crate::trend::IndexDay;
 
 /// Blanks that a column of a table has around it.
 const GAP: usize = 3;
 
 /// Rows of the large chart.
 const CHART_ROWS: u32 = 8;
+
+/// Columns of the index, so that it fits a narrow terminal.
+const INDEX_COLUMNS: usize = 70;
 
 /// The document of `--json`.
 #[derive(Debug, Default, Serialize)]
@@ -29,6 +34,35 @@ pub(super) struct Report {
     database: String,
     query: &'static str,
     pub(super) targets: Vec<TargetWindow>,
+    /// The index of the sound that moves the most.
+    pub(super) index: Vec<Day>,
+}
+
+/// A day of the index.
+#[derive(Debug, Serialize)]
+pub(super) struct Day {
+    day: String,
+    value: f64,
+    low: f64,
+    high: f64,
+    segment: i64,
+    provisional: bool,
+    #[serde(skip)]
+    number: i64,
+}
+
+impl From<IndexDay> for Day {
+    fn from(of: IndexDay) -> Self {
+        Self {
+            day: day_name(of.day * DAY),
+            value: of.value,
+            low: of.low,
+            high: of.high,
+            segment: of.segment,
+            provisional: of.provisional,
+            number: of.day,
+        }
+    }
 }
 
 impl Report {
@@ -52,10 +86,11 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let mut parts = vec![self.headline(), self.table()];
         parts.extend(self.liveliest().and_then(chart));
+        parts.extend(self.index_chart());
         parts.push(
-            "A value is relative to the best day of its own window (1.0): compare days\n\
-             within a window, never two sounds, regions or windows. One index that\n\
-             compares them over time comes in a later version."
+            "A value of a window is relative to the best day of that window (1.0): never\n\
+             compare two windows by it. The index (100 is its best day) makes one series\n\
+             of all windows of a sound in a region; two sounds don't compare by it either."
                 .to_owned(),
         );
         parts.push(self.next_steps());
@@ -124,8 +159,39 @@ impl Report {
         table
     }
 
+    /// The index of the liveliest sound: its newest segment, for values of others don't compare.
+    fn index_chart(&self) -> Option<String> {
+        let target = self.liveliest()?;
+        let newest = self.index.last()?;
+        let days: Vec<&Day> = self
+            .index
+            .iter()
+            .filter(|day| day.segment == newest.segment)
+            .collect();
+        let first = days.first()?;
+        let value = |number| {
+            let found = days.iter().find(|day| day.number == number);
+            found.map(|day| day.value / 100.0)
+        };
+        let values: Vec<Option<f64>> = (first.number..=newest.number).map(value).collect();
+        let skyline = skyline(&values, CHART_ROWS, INDEX_COLUMNS, &first.day, &newest.day);
+        let mut widths: Vec<f64> = days
+            .iter()
+            .filter(|day| day.value > 0.0 && !day.provisional)
+            .map(|day| 50.0 * (day.high - day.low) / day.value)
+            .collect();
+        widths.sort_by(f64::total_cmp);
+        let width = widths.get(widths.len() / 2)?;
+        Some(format!(
+            "The same, as one index of {} days from {} windows (half of the days are\n\
+             known to ± {width:.1} % or better)\n{skyline}",
+            days.len(),
+            target.snapshots
+        ))
+    }
+
     /// The target whose window moves the most.
-    fn liveliest(&self) -> Option<&TargetWindow> {
+    pub(super) fn liveliest(&self) -> Option<&TargetWindow> {
         let movement = |target: &TargetWindow| -> f64 {
             let values = values(target);
             values

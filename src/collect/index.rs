@@ -1,0 +1,163 @@
+//! The index of series whose windows have changed: computed on the blocking pool in batches, each
+//! written in a transaction of its own.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::Collector;
+use crate::clock::Clock;
+use crate::store::trend_index::{Computed, DueSeries};
+use crate::store::{Store, StoreError};
+use crate::trend::{Doubts, LagCounts, Series, SettleLag, index};
+
+/// Points of windows in one batch: bounds memory, and how long a transaction takes.
+const POINTS: i64 = 20_000;
+
+/// A filter that leaves out more than one value in so many says that the model is wrong.
+const RESTATED_PART: i64 = 100;
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Indexed {
+    /// Series whose index was computed; one may count several times.
+    pub series: u64,
+    /// Those of them whose windows had not changed meanwhile.
+    pub written: u64,
+    /// Days of them that have an index.
+    pub days: u64,
+    /// A day is settled at this age.
+    pub settle_lag: i64,
+    /// Series whose windows contradict each other at some day: their bounds are suspect.
+    pub suspect: u64,
+    /// Series whose windows fit only when all values are taken for less exact.
+    pub inconsistent: u64,
+    /// Windows with a value outside 0 to 1.
+    pub unusable_windows: i64,
+    /// Values that took part.
+    pub observations: i64,
+    /// Values left out because their day was restated.
+    pub restated: i64,
+    /// Signs that the service does not scale its windows as is thought.
+    pub doubts: BTreeSet<&'static str>,
+    /// Asked to stop before the end.
+    pub stopped: bool,
+}
+
+impl Collector {
+    /// Computes the index of what is marked as long as `go_on` says so. `false`: it can't be done now. What is
+    /// left stays marked: an index that is late is no reason not to collect.
+    pub async fn index(&self, go_on: &dyn Fn() -> bool) -> bool {
+        let done = index_due(&self.store, &self.clock, go_on, &|_| {}).await;
+        if let Err(error) = &done {
+            tracing::warn!(%error, "the index is computed later");
+        }
+        done.is_ok()
+    }
+}
+
+/// Computes the index of every series that is marked, until none is or `go_on` says no. `progress` hears
+/// of every batch how many series it had.
+pub async fn index_due(
+    store: &Store,
+    clock: &Clock,
+    go_on: &dyn Fn() -> bool,
+    progress: &dyn Fn(u64),
+) -> Result<Indexed, StoreError> {
+    let mut done = Indexed::default();
+    loop {
+        if !go_on() {
+            done.stopped = true;
+            return Ok(done);
+        }
+        let due = store.series_due(POINTS).await?;
+        if due.is_empty() {
+            return Ok(done);
+        }
+        let lag = store.lag_counts().await?.settle_lag();
+        let computed = compute_beside(due, lag.days).await?;
+        done.written += store.put_index(&computed, clock.now()).await?;
+        done.add(&computed, lag);
+        progress(computed.len() as u64);
+    }
+}
+
+/// On a thread of its own: it takes longer than anything else, and the event loop would wait for it.
+async fn compute_beside(due: Vec<DueSeries>, lag: i64) -> Result<Vec<Computed>, StoreError> {
+    let compute = move || due.into_iter().map(|series| compute(series, lag)).collect();
+    let done = tokio::task::spawn_blocking(compute).await;
+    done.map_err(|error| {
+        StoreError::Unreadable(format!("windows of which no index can be computed: {error}"))
+    })
+}
+
+fn compute(due: DueSeries, lag: i64) -> Computed {
+    let series = Series::new(&due.windows);
+    Computed {
+        windows: series.len() as i64,
+        unusable: series.unusable,
+        counts: LagCounts::of(&series),
+        settle_lag: lag,
+        index: index(&series, lag),
+        series: DueSeries {
+            windows: Vec::new(),
+            ..due
+        },
+    }
+}
+
+impl Indexed {
+    fn add(&mut self, computed: &[Computed], lag: SettleLag) {
+        self.settle_lag = lag.days;
+        if lag.doubtful {
+            self.doubt(
+                "windows that follow each other contradict, however old their days are: the index may be wrong",
+            );
+        }
+        for one in computed {
+            let doubts = one.index.doubts;
+            self.series += 1;
+            self.days += one.index.days.len() as u64;
+            self.suspect += u64::from(doubts.contradictions > 0);
+            self.inconsistent += u64::from(doubts.half_unit > Doubts::default().half_unit);
+            self.unusable_windows += one.unusable;
+            self.observations += doubts.observations;
+            self.restated += doubts.restated;
+            tell(one);
+        }
+        if self.restated * RESTATED_PART > self.observations {
+            self.doubt("many days were restated late: the index may be wrong");
+        }
+        if self.series > 1 && 2 * self.suspect > self.series {
+            self.doubt("the windows of most sounds contradict each other: the index may be wrong");
+        }
+    }
+
+    /// Notes, and logs once, a sign that the service does not scale its windows as is thought.
+    fn doubt(&mut self, sign: &'static str) {
+        if self.doubts.insert(sign) {
+            tracing::warn!("{sign}");
+        }
+    }
+}
+
+/// Logs what is wrong with the windows of one series.
+fn tell(one: &Computed) {
+    let (clip_id, region) = (&one.series.key.clip_id, &one.series.key.region);
+    if one.unusable > 0 {
+        tracing::warn!(
+            clip_id,
+            region,
+            windows = one.unusable,
+            "windows with values outside 0 to 1 have no part in the index"
+        );
+    }
+    if one.index.doubts.half_unit > Doubts::default().half_unit {
+        tracing::warn!(
+            clip_id,
+            region,
+            half_unit = one.index.doubts.half_unit,
+            "windows fit each other only if their values are less exact than they look"
+        );
+    }
+}

@@ -1,0 +1,283 @@
+//! The index in the tables: what it is due for, the windows that it is computed from, and its rows.
+//!
+//! A series (a sound in a region) is marked in `index_due` in the transaction that changes its windows,
+//! and the mark goes in the transaction that writes its rows: a crash forgets nothing, and any worker
+//! may do it.
+
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
+use crate::clock::DAY;
+use crate::trend::{IndexDay, LAGS, LagCounts, Window};
+pub use write::Computed;
+
+/// Series that are looked at to make up a batch.
+const SERIES: i64 = 64;
+
+/// Snapshots whose points are read together: a driver's row takes many times the memory of what is in
+/// it.
+const SNAPSHOTS: usize = 512;
+
+/// A sound in a region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct SeriesKey {
+    /// The sound.
+    pub clip_id: String,
+    /// The market.
+    pub region: String,
+}
+
+/// A series whose index is to be computed, as it was read.
+#[derive(Clone, Debug)]
+pub struct DueSeries {
+    /// Whose.
+    pub key: SeriesKey,
+    /// All its windows that may be daily.
+    pub windows: Vec<Window>,
+    /// `snapshots.id` of the newest that was there, to know later that none has come meanwhile.
+    pub newest: i64,
+}
+
+/// A target of which new windows are settled: its sound and region, and when.
+pub(super) type Mark<'a> = (&'a str, &'a str, i64);
+
+/// Marks series whose windows change in this transaction. (`DO UPDATE` and not `DO NOTHING`: on Postgres
+/// it waits for whoever is about to take the mark away.)
+pub(super) async fn mark(tx: &mut Tx, marks: &[Mark<'_>]) -> Result<(), StoreError> {
+    let newest: BTreeMap<(&str, &str), i64> = marks
+        .iter()
+        .map(|(clip, region, at)| ((*clip, *region), *at))
+        .collect();
+    let marks: Vec<((&str, &str), i64)> = newest.into_iter().collect();
+    Many::of(&marks)
+        .text("clip_id", |((clip, _), _)| *clip)
+        .text("region", |((_, region), _)| *region)
+        .int("marked_at", |(_, at)| *at)
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            INSERT INTO index_due (clip_id, region, marked_at)
+            SELECT clip_id, region, marked_at
+            FROM r
+            WHERE true
+            ON CONFLICT (clip_id, region) DO UPDATE SET marked_at = excluded.marked_at",
+        )
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Marks every series that has windows or an index, and gives how many there are.
+    pub async fn mark_all_series(&self, now: i64) -> Result<u64, StoreError> {
+        undisturbed(async || {
+            let mut tx = self.begin().await?;
+            let marked = execute!(
+                &mut tx,
+                "INSERT INTO index_due (clip_id, region, marked_at)
+                SELECT u.clip_id, u.region, $1
+                FROM (
+                    SELECT t.clip_id, t.region
+                    FROM targets AS t
+                    WHERE EXISTS (SELECT 1 FROM snapshots AS s WHERE s.target_id = t.id)
+                    UNION
+                    SELECT clip_id, region FROM trend_index
+                    UNION
+                    SELECT clip_id, region FROM index_state
+                ) AS u
+                WHERE true
+                ORDER BY u.clip_id, u.region
+                ON CONFLICT (clip_id, region) DO UPDATE SET marked_at = excluded.marked_at",
+                now
+            )?;
+            tx.commit().await?;
+            Ok(marked)
+        })
+        .await
+    }
+
+    /// How windows that follow each other fit, over all series.
+    pub async fn lag_counts(&self) -> Result<LagCounts, StoreError> {
+        lag_counts(&mut self.read().await?).await
+    }
+
+    /// The index of a series, by day.
+    pub async fn index_of(&self, clip_id: &str, region: &str) -> Result<Vec<IndexDay>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT day, value, low, high, segment, provisional
+            FROM trend_index
+            WHERE clip_id = $1 AND region = $2
+            ORDER BY day",
+            clip_id,
+            region
+        )?;
+        rows.iter().map(index_day).collect()
+    }
+
+    /// The next series to compute with their windows: at least one, if any is due, and together not
+    /// many more than so many points.
+    pub async fn series_due(&self, points: i64) -> Result<Vec<DueSeries>, StoreError> {
+        let mut tx = self.read().await?;
+        let keys = keys_due(&mut tx, points).await?;
+        let mut series: Vec<DueSeries> = Vec::new();
+        let mut places: HashMap<SeriesKey, usize> = HashMap::new();
+        for key in keys {
+            places.insert(key.clone(), series.len());
+            series.push(DueSeries {
+                key,
+                windows: Vec::new(),
+                newest: 0,
+            });
+        }
+        for row in snapshots(&mut tx, &places).await? {
+            let Some(series) = places.get(&key(&row)?).and_then(|at| series.get_mut(*at)) else {
+                continue;
+            };
+            series.newest = series.newest.max(row.get("id")?);
+        }
+        let daily = daily_snapshots(&mut tx, &places).await?;
+        for part in daily.chunks(SNAPSHOTS) {
+            let mut points = points_of(&mut tx, part).await?;
+            for snapshot in part {
+                if let Some(series) = series.get_mut(snapshot.series) {
+                    series.windows.push(Window {
+                        fetched_at: snapshot.fetched_at,
+                        period_days: snapshot.period_days,
+                        points: points.remove(&snapshot.id).unwrap_or_default(),
+                    });
+                }
+            }
+        }
+        Ok(series)
+    }
+}
+
+/// A snapshot that may be daily.
+struct Daily {
+    id: i64,
+    /// The place of its series in the batch.
+    series: usize,
+    fetched_at: i64,
+    period_days: i64,
+}
+
+fn index_day(row: &Row) -> Result<IndexDay, StoreError> {
+    Ok(IndexDay {
+        day: row.get("day")?,
+        value: row.get("value")?,
+        low: row.get("low")?,
+        high: row.get("high")?,
+        segment: row.get("segment")?,
+        provisional: row.get("provisional")?,
+    })
+}
+
+fn key(row: &Row) -> Result<SeriesKey, StoreError> {
+    Ok(SeriesKey {
+        clip_id: row.get("clip_id")?,
+        region: row.get("region")?,
+    })
+}
+
+/// The sums over all series.
+async fn lag_counts(tx: &mut Tx) -> Result<LagCounts, StoreError> {
+    let rows = rows!(tx, "SELECT lag, pairs, violations FROM index_lags ORDER BY lag")?;
+    let mut counts = LagCounts::default();
+    for row in &rows {
+        let lag = usize::try_from(row.get::<i64>("lag")?).unwrap_or(LAGS);
+        if let (Some(pairs), Some(violations)) = (counts.pairs.get_mut(lag), counts.violations.get_mut(lag)) {
+            (*pairs, *violations) = (row.get("pairs")?, row.get("violations")?);
+        }
+    }
+    Ok(counts)
+}
+
+/// The next series that are due.
+async fn keys_due(tx: &mut Tx, points: i64) -> Result<Vec<SeriesKey>, StoreError> {
+    let due = rows!(
+        tx,
+        "SELECT
+            d.clip_id,
+            d.region,
+            (
+                SELECT CAST(coalesce(sum(s.period_days), 0) AS BIGINT)
+                FROM targets AS t
+                JOIN snapshots AS s ON s.target_id = t.id
+                WHERE t.clip_id = d.clip_id AND t.region = d.region
+            ) AS points
+        FROM (SELECT clip_id, region FROM index_due ORDER BY clip_id, region LIMIT $1) AS d
+        ORDER BY d.clip_id, d.region",
+        SERIES
+    )?;
+    let mut keys = Vec::new();
+    let mut sum = 0;
+    for row in &due {
+        sum += row.get::<i64>("points")?;
+        if sum > points && !keys.is_empty() {
+            break;
+        }
+        keys.push(key(row)?);
+    }
+    Ok(keys)
+}
+
+/// The newest snapshot of each of these series.
+async fn snapshots(tx: &mut Tx, keys: &HashMap<SeriesKey, usize>) -> Result<Vec<Row>, StoreError> {
+    let keys: Vec<&SeriesKey> = keys.keys().collect();
+    rows!(
+        tx,
+        "SELECT t.clip_id, t.region, max(s.id) AS id
+        FROM json_each($1) AS r
+        JOIN targets AS t ON t.clip_id = r.value->>'clip_id' AND t.region = r.value->>'region'
+        JOIN snapshots AS s ON s.target_id = t.id
+        GROUP BY t.clip_id, t.region",
+        json_rows(&keys)?
+    )
+}
+
+async fn daily_snapshots(tx: &mut Tx, places: &HashMap<SeriesKey, usize>) -> Result<Vec<Daily>, StoreError> {
+    let keys: Vec<&SeriesKey> = places.keys().collect();
+    let rows = rows!(
+        tx,
+        "SELECT t.clip_id, t.region, s.id, s.first_fetched_at, s.period_days
+        FROM json_each($1) AS r
+        JOIN targets AS t ON t.clip_id = r.value->>'clip_id' AND t.region = r.value->>'region'
+        JOIN snapshots AS s ON s.target_id = t.id
+        WHERE s.step_seconds <= 86400
+        ORDER BY s.id",
+        json_rows(&keys)?
+    )?;
+    let daily = rows.iter().map(|row| {
+        Ok(Daily {
+            id: row.get("id")?,
+            series: places.get(&key(row)?).copied().unwrap_or(usize::MAX),
+            fetched_at: row.get("first_fetched_at")?,
+            period_days: row.get("period_days")?,
+        })
+    });
+    daily.collect()
+}
+
+/// The points of some snapshots: days and values.
+async fn points_of(tx: &mut Tx, part: &[Daily]) -> Result<HashMap<i64, Vec<(i64, f64)>>, StoreError> {
+    let ids: Vec<(i64,)> = part.iter().map(|snapshot| (snapshot.id,)).collect();
+    let rows = rows!(
+        tx,
+        "SELECT p.snapshot_id, p.time, p.value
+        FROM json_each($1) AS r
+        JOIN trend_points AS p ON p.snapshot_id = CAST(r.value->>0 AS BIGINT)",
+        json_rows(&ids)?
+    )?;
+    let mut points: HashMap<i64, Vec<(i64, f64)>> = HashMap::new();
+    for row in &rows {
+        let day = row.get::<i64>("time")?.div_euclid(DAY);
+        points
+            .entry(row.get("snapshot_id")?)
+            .or_default()
+            .push((day, row.get("value")?));
+    }
+    Ok(points)
+}
