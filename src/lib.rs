@@ -14,6 +14,8 @@ pub mod schedule;
 
 pub mod watchlist;
 
+pub mod history;
+
 pub mod store;
 
 pub mod forecast;
@@ -27,5 +29,9 @@ pub mod collect;
 pub mod service;
 
 pub mod simulator;
+
+pub mod charts;
+
+pub mod report;
 
 pub mod cli;

@@ -8,10 +8,12 @@ mod db;
 mod demo;
 mod exit;
 mod forecast;
+mod history;
 mod logs;
 mod output;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod simulate;
 mod status;
@@ -60,6 +62,8 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
         Command::Plan { days } => plan::run(&load(args)?, *days, *output).await,
         Command::Status => status::run(&load(args)?, *output).await,
         Command::Why(options) => why::run(&load(args)?, options, *output).await,
+        Command::History(options) => history::run(&load(args)?, options, *output).await,
+        Command::Report { output: file } => report::run(&load(args)?, file, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
         Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),

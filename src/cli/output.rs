@@ -101,6 +101,11 @@ pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
     table
 }
 
+/// Columns of the terminal; where there is none, as many as a page has.
+pub(super) fn terminal_width() -> usize {
+    Table::new().width().map_or(80, usize::from)
+}
+
 /// A problem for machines.
 #[derive(Debug, Serialize)]
 pub(super) struct Told {

@@ -1,0 +1,327 @@
+//! What the history of a sound in a region says: its index, how that has changed, who listens. Pure.
+
+use serde::Serialize;
+
+use crate::clock::{DAY, day_name};
+
+/// A sound in a region: what has one index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Key {
+    /// The sound.
+    pub clip_id: String,
+    /// The market.
+    pub region: String,
+}
+
+/// One day of an index.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IndexDay {
+    /// Days since 1970-01-01.
+    pub day: i64,
+    /// 100 is the best day of the segment.
+    pub value: f64,
+    /// The day was at least this good.
+    pub low: f64,
+    /// And at most this good.
+    pub high: f64,
+    /// Days of one segment compare, those of two don't.
+    pub segment: i64,
+    /// The service may still restate it; the bounds are no promise.
+    pub provisional: bool,
+}
+
+/// The parts of an index over which a line may be drawn: no day is missing within, and all compare.
+pub fn runs(days: &[IndexDay]) -> impl Iterator<Item = &[IndexDay]> {
+    days.chunk_by(|a, b| a.segment == b.segment && a.day + 1 == b.day)
+}
+
+/// The parts of an index that compare.
+pub fn segments(days: &[IndexDay]) -> impl Iterator<Item = &[IndexDay]> {
+    days.chunk_by(|a, b| a.segment == b.segment)
+}
+
+/// How a day compares with an earlier one of its segment, in times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// By so much it has grown: 1 is the same, 2 twice as much.
+    pub times: f64,
+    /// At least so much. The true bounds of a ratio may be narrower, never wider.
+    pub least: f64,
+    /// At most so much; `None` where the earlier day may have been nothing.
+    pub most: Option<f64>,
+}
+
+impl Change {
+    /// Whether the bounds leave no doubt about the direction.
+    pub fn is_certain(&self) -> bool {
+        self.least > 1.0 || self.most.is_some_and(|most| most < 1.0)
+    }
+
+    fn between(earlier: &IndexDay, later: &IndexDay) -> Option<Self> {
+        (earlier.value > 0.0).then(|| Self {
+            times: later.value / earlier.value,
+            least: later.low / earlier.high.max(earlier.value),
+            most: (earlier.low > 0.0).then(|| later.high / earlier.low),
+        })
+    }
+}
+
+/// How a sound stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// The newest day.
+    pub newest: IndexDay,
+    /// The day that changes are told of: the newest that is settled, if the newest segment has one.
+    pub settled: IndexDay,
+    /// Against seven days before; `None` where that day is missing, was nothing or does not compare.
+    pub week: Option<Change>,
+    /// Against thirty days before.
+    pub month: Option<Change>,
+    /// The best day of the newest segment.
+    pub peak: IndexDay,
+}
+
+/// How a sound stands whose days are these, ascending.
+pub fn summary(days: &[IndexDay]) -> Option<Summary> {
+    let segment = segments(days).last()?;
+    let newest = *segment.last()?;
+    let settled = segment
+        .iter()
+        .rev()
+        .find(|day| !day.provisional)
+        .copied()
+        .unwrap_or(newest);
+    let change = |back: i64| {
+        let earlier = segment.iter().find(|day| day.day == settled.day - back)?;
+        Change::between(earlier, &settled)
+    };
+    let best = |a: &&IndexDay, b: &&IndexDay| a.value.total_cmp(&b.value).then(b.day.cmp(&a.day));
+    Some(Summary {
+        newest,
+        settled,
+        week: change(7),
+        month: change(30),
+        peak: *segment.iter().max_by(best)?,
+    })
+}
+
+/// The name of a day: `2026-02-01`.
+pub fn name_of(day: i64) -> String {
+    day_name(day * DAY)
+}
+
+/// A score of a country, an interest or an age.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Score {
+    /// ISO 3166 alpha-2 of a country; the API's number of an interest or an age.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// Of countries and interests an index, 100 is average; of ages percent.
+    pub score: Option<f64>,
+}
+
+/// Who listened, as one answer said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Audience {
+    /// When that was first said, unix seconds.
+    #[serde(skip)]
+    pub fetched_at: i64,
+    /// The strongest countries, up to ten.
+    pub countries: Vec<Score>,
+    /// The strongest interests.
+    pub interests: Vec<Score>,
+    /// Ages, where they are told.
+    pub ages: Vec<Score>,
+}
+
+impl Audience {
+    /// Whether the answer said nothing of it.
+    pub fn is_empty(&self) -> bool {
+        self.countries.is_empty() && self.interests.is_empty() && self.ages.is_empty()
+    }
+}
+
+/// Who listens, and who listened before, by the answers of one target.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audiences {
+    /// The newest that is known.
+    pub now: Audience,
+    /// A week before that; `None` where nothing was asked so early.
+    pub week_ago: Option<Audience>,
+    /// A month before.
+    pub month_ago: Option<Audience>,
+}
+
+/// A score now and before; one of them may not have been told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Move {
+    /// The country or interest.
+    pub name: String,
+    /// Its score now; `None` when it is not among the strongest any more.
+    pub now: Option<f64>,
+    /// Its score before; `None` when it was not among them.
+    pub before: Option<f64>,
+}
+
+/// What came, went and changed the most: at most `limit` of each.
+pub fn moves(now: &[Score], before: &[Score], limit: usize) -> Vec<Move> {
+    let of = |scores: &[Score], id: &str| scores.iter().find(|s| s.id == id).and_then(|s| s.score);
+    let told = |scores: &[Score], id: &str| scores.iter().any(|s| s.id == id);
+    let came = now.iter().filter(|score| !told(before, &score.id));
+    let went = before.iter().filter(|score| !told(now, &score.id));
+    let mut changed: Vec<Move> = now
+        .iter()
+        .filter(|score| told(before, &score.id))
+        .map(|score| Move {
+            name: score.name.clone(),
+            now: score.score,
+            before: of(before, &score.id),
+        })
+        .filter(|change| change.times().is_some_and(|times| (times - 1.0).abs() >= 0.05))
+        .collect();
+    let size = |change: &Move| change.times().map_or(0.0, |times| times.ln().abs());
+    changed.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    let came = came.take(limit).map(|score| Move {
+        name: score.name.clone(),
+        now: score.score,
+        before: None,
+    });
+    let went = went.take(limit).map(|score| Move {
+        name: score.name.clone(),
+        now: None,
+        before: score.score,
+    });
+    came.chain(went).chain(changed.into_iter().take(limit)).collect()
+}
+
+impl Move {
+    /// By how much it has grown, where both are known.
+    pub fn times(&self) -> Option<f64> {
+        let (now, before) = (self.now?, self.before?);
+        (now > 0.0 && before > 0.0).then_some(now / before)
+    }
+}
+
+/// The windows of one length that a series is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Windows {
+    /// 7, 30 or 120.
+    pub period_days: i64,
+    /// Distance of their points in days: 1 is daily; weekly ones take no part in the index.
+    pub step_days: i64,
+    /// How many different ones there are.
+    pub windows: i64,
+    /// How many answers showed them.
+    pub answers: i64,
+    /// When the first was fetched, unix seconds.
+    pub first_fetched_at: i64,
+    /// When the newest was last fetched, unix seconds.
+    pub last_fetched_at: i64,
+    /// Days (since 1970-01-01) and values of the newest, relative to its own peak.
+    pub newest: Vec<(i64, f64)>,
+}
+
+impl Windows {
+    /// The newest window as days to draw; exact as they are, since they compare with nothing else.
+    pub fn as_days(&self) -> Vec<IndexDay> {
+        let day = |(day, value): &(i64, f64)| IndexDay {
+            day: *day,
+            value: value * 100.0,
+            low: value * 100.0,
+            high: value * 100.0,
+            segment: 0,
+            provisional: false,
+        };
+        self.newest.iter().map(day).collect()
+    }
+}
+
+/// Days that are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The first, days since 1970-01-01.
+    pub first_day: i64,
+    /// The last.
+    pub last_day: i64,
+    /// Why: a word of the view `gaps`.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(day: i64, value: f64) -> IndexDay {
+        IndexDay {
+            day,
+            value,
+            low: value * 0.9,
+            high: value * 1.1,
+            segment: 1,
+            provisional: false,
+        }
+    }
+
+    fn score(id: &str, score: f64) -> Score {
+        Score {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            score: Some(score),
+        }
+    }
+
+    #[test]
+    fn a_line_ends_at_a_missing_day_and_where_days_stop_comparing() {
+        let other = IndexDay { segment: 2, ..day(6, 1.0) };
+        let days = [day(1, 1.0), day(2, 1.0), day(4, 1.0), day(5, 1.0), other];
+        let lengths: Vec<usize> = runs(&days).map(<[_]>::len).collect();
+        assert_eq!(lengths, [2, 2, 1]);
+    }
+
+    #[test]
+    fn a_change_is_told_of_settled_days_with_bounds_that_hold_the_true_ones() {
+        let mut days: Vec<IndexDay> = (0..=31).map(|n| day(n, 50.0)).collect();
+        days[23].value = 25.0;
+        (days[23].low, days[23].high) = (20.0, 26.0);
+        days[31].provisional = true;
+        let summary = summary(&days).unwrap();
+        assert_eq!((summary.newest.day, summary.settled.day), (31, 30));
+        let week = summary.week.unwrap();
+        assert!((week.times - 2.0).abs() < 1e-9 && week.is_certain());
+        assert!((week.least - 45.0 / 26.0).abs() < 1e-9);
+        assert!((week.most.unwrap() - 55.0 / 20.0).abs() < 1e-9);
+        assert!(!summary.month.unwrap().is_certain(), "the same value within its bounds");
+    }
+
+    #[test]
+    fn there_is_no_change_across_segments_from_a_missing_day_or_from_nothing() {
+        let days = |segment: i64, value: f64, from: i64| {
+            [IndexDay { segment, ..day(from, value) }, IndexDay { segment: 2, ..day(40, 1.0) }]
+        };
+        assert!(summary(&days(1, 5.0, 33)).unwrap().week.is_none(), "another segment");
+        assert!(summary(&days(2, 5.0, 32)).unwrap().week.is_none(), "no such day");
+        assert!(summary(&days(2, 0.0, 33)).unwrap().week.is_none(), "nothing before");
+        assert!(summary(&days(2, 5.0, 33)).unwrap().week.is_some());
+        assert!(summary(&[]).is_none());
+    }
+
+    #[test]
+    fn the_peak_is_the_first_best_day_of_the_newest_segment() {
+        let old = IndexDay { segment: 0, ..day(1, 100.0) };
+        let days = [old, day(3, 90.0), day(4, 100.0), day(5, 100.0)];
+        assert_eq!(summary(&days).unwrap().peak.day, 4);
+    }
+
+    #[test]
+    fn moves_tell_what_came_went_and_changed_the_most() {
+        let now = [score("LV", 1400.0), score("HR", 500.0), score("LT", 900.0), score("EE", 100.0)];
+        let before = [score("LV", 1000.0), score("LT", 910.0), score("BG", 800.0), score("EE", 300.0)];
+        let told: Vec<_> = moves(&now, &before, 3)
+            .into_iter()
+            .map(|change| (change.name, change.before.is_some(), change.now.is_some()))
+            .collect();
+        let expected = [("HR", false, true), ("BG", true, false), ("EE", true, true), ("LV", true, true)];
+        assert_eq!(told, expected.map(|(name, before, now)| (name.to_owned(), before, now)));
+    }
+}
