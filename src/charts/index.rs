@@ -52,7 +52,7 @@ fn draw(of: &IndexChart<'_>, surface: Surface<'_>) -> Drawn {
     let labels: Vec<f64> = ticks(first, last).iter().map(|tick| coordinate(tick.day)).collect();
     let mut chart = ChartBuilder::on(&root)
         .margin_top(16 * PIXEL)
-        .margin_right(34 * PIXEL)
+        .margin_right(40 * PIXEL)
         .x_label_area_size(24 * PIXEL)
         .y_label_area_size(40 * PIXEL)
         .build_cartesian_2d(
@@ -136,8 +136,8 @@ fn breaks(chart: &mut Chart<'_, '_>, days: &[IndexDay], top: f64) -> Drawn {
         let middle = (coordinate(before.last()?.day) + coordinate(after.first()?.day)) / 2.0;
         let line = PathElement::new(vec![(middle, 0.0), (middle, top)], Ink::Break);
         chart.draw_series([line]).ok()?;
-        let style = text(Ink::Mark).pos(Pos::new(HPos::Left, VPos::Top));
-        let words = EmptyElement::at((middle, top)) + Text::new("new scale", (5 * PIXEL, 2 * PIXEL), style);
+        let style = text(Ink::Mark).pos(Pos::new(HPos::Left, VPos::Bottom));
+        let words = EmptyElement::at((middle, 0.0)) + Text::new("new scale", (4 * PIXEL, -4 * PIXEL), style);
         chart.draw_series([words]).ok()?;
     }
     Some(())
@@ -150,11 +150,14 @@ fn marks(chart: &mut Chart<'_, '_>, days: &[IndexDay]) -> Drawn {
     let peak = segment.iter().find(|day| day.value >= 100.0);
     if let Some(peak) = peak.filter(|peak| peak.day != newest.day) {
         let words = format!("peak {}", name_of(peak.day));
-        let left = (peak.day - days.first()?.day) * 2 < newest.day - days.first()?.day;
-        let (side, beside) = if left { (HPos::Left, 6) } else { (HPos::Right, -6) };
+        // To the right of it, where there is room.
+        let first = days.first()?.day;
+        let room = (newest.day - peak.day) * 4 > newest.day - first;
+        let (side, beside) = if room { (HPos::Left, 6) } else { (HPos::Right, -6) };
         mark(chart, peak, &words, Pos::new(side, VPos::Bottom), (beside * PIXEL, -3 * PIXEL))?;
     }
-    let words = format!("{:.0}", newest.value);
+    let decimals = usize::from(newest.value < 9.95);
+    let words = format!("{:.decimals$}", newest.value);
     mark(chart, newest, &words, Pos::new(HPos::Left, VPos::Center), (7 * PIXEL, 0))
 }
 

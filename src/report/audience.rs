@@ -34,7 +34,7 @@ pub(super) fn of(audiences: &Audiences) -> Markup {
 fn countries(audiences: &Audiences) -> Markup {
     let countries = &audiences.now.countries;
     html! {
-        h4 { "Where it is heard more than elsewhere" }
+        h4 { "Where it is heard most" }
         div.columns {
             (table("Country", audiences, |a| &a.countries))
             figure {

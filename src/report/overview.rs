@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::Listed;
-use super::words::{change, state};
+use super::words::{change, figure, state};
 use crate::charts::spark;
 use crate::history::{IndexDay, name_of, segments};
 use crate::store::report::Series;
@@ -14,7 +14,7 @@ const DAYS: i64 = 90;
 pub(super) fn begin() -> Markup {
     html! {
         h2 #overview { "All sounds" }
-        p.hint { "What has grown the most within a week comes first." }
+        p.hint { "What has grown the most within a week comes first. Changes are those of the newest day that is settled; a * marks a day that the source may still restate." }
         (PreEscaped("<table class=\"overview\">"))
         thead {
             tr {
@@ -50,8 +50,8 @@ pub(super) fn row(listed: &Listed, days: &[IndexDay]) -> Markup {
             td.line { (line(days)) }
             @if let Some(summary) = summary {
                 td.number.now data-label="Index" {
-                    (format!("{:.0}", summary.newest.value))
-                    @if summary.newest.provisional { span.soft title="may still be restated" { "*" } }
+                    (figure(summary.newest.value))
+                    @if summary.newest.provisional { span.soft title="the source may still restate this day" { "*" } }
                 }
                 td.number data-label="7 days" { (change(summary.week)) }
                 td.number data-label="30 days" { (change(summary.month)) }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::Listed;
 use super::audience;
 use super::overview::{anchor, name, newest_day};
-use super::words::{bounds, change, reason_words, state};
+use super::words::{bounds, change, figure, reason_words, state};
 use crate::charts::{IndexChart, index_chart, spark};
 use crate::clock::day_name;
 use crate::history::{Audiences, Change, IndexDay, Missing, Windows, name_of};
@@ -63,7 +63,7 @@ fn facts(details: &Details<'_>) -> Markup {
             @if let Some(summary) = details.listed.summary {
                 div {
                     dt { "Index, " (name_of(summary.newest.day)) }
-                    dd.big { (format!("{:.0}", summary.newest.value)) }
+                    dd.big { (figure(summary.newest.value)) }
                     dd.soft {
                         @if summary.newest.provisional { "may still be restated" }
                         @else { (format!("between {:.1} and {:.1}", summary.newest.low, summary.newest.high)) }

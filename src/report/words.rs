@@ -18,6 +18,7 @@ pub fn change_words(times: f64) -> String {
 pub(super) fn bounds(change: &Change) -> String {
     match change.most {
         Some(most) => format!("between {} and {}", change_words(change.least), change_words(most)),
+        None if change.least <= 0.0 => "too little to tell".to_owned(),
         None => format!("at least {}", change_words(change.least)),
     }
 }
@@ -34,6 +35,15 @@ pub(super) fn change(change: Option<Change>) -> Markup {
     };
     html! {
         span class=(class) title=(bounds(&change)) { (sign) " " (change_words(change.times)) }
+    }
+}
+
+/// A figure of the index: small ones with a decimal.
+pub(super) fn figure(value: f64) -> String {
+    if value < 9.95 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
     }
 }
 
