@@ -35,7 +35,13 @@ type Drawn = Option<()>;
 pub fn index_chart(chart: &IndexChart<'_>) -> Markup {
     let mut elements = String::new();
     let size = (WIDTH * PIXEL.unsigned_abs(), HEIGHT * PIXEL.unsigned_abs());
-    let drawn = draw(chart, Surface { elements: &mut elements, size });
+    let drawn = draw(
+        chart,
+        Surface {
+            elements: &mut elements,
+            size,
+        },
+    );
     html! {
         svg.index role="img" aria-label=(chart.words) viewBox=(format!("0 0 {} {}", size.0, size.1)) {
             @if drawn.is_some() { (PreEscaped(elements)) }
@@ -47,9 +53,17 @@ fn draw(of: &IndexChart<'_>, surface: Surface<'_>) -> Drawn {
     let (first, last) = (of.days.first()?.day, of.days.last()?.day);
     // A few days alone would be far apart.
     let last = last.max(first + 7);
-    let top = of.days.iter().map(|day| day.high).fold(105.0, f64::max).min(HIGHEST);
+    let top = of
+        .days
+        .iter()
+        .map(|day| day.high)
+        .fold(105.0, f64::max)
+        .min(HIGHEST);
     let root = surface.into_drawing_area();
-    let labels: Vec<f64> = ticks(first, last).iter().map(|tick| coordinate(tick.day)).collect();
+    let labels: Vec<f64> = ticks(first, last)
+        .iter()
+        .map(|tick| coordinate(tick.day))
+        .collect();
     let mut chart = ChartBuilder::on(&root)
         .margin_top(16 * PIXEL)
         .margin_right(40 * PIXEL)
@@ -92,7 +106,9 @@ fn mesh(chart: &mut Chart<'_, '_>, first: i64, last: i64) -> Drawn {
 
 /// The days that no answer showed are shaded.
 fn missing(chart: &mut Chart<'_, '_>, missing: &[Missing], first: i64, last: i64, top: f64) -> Drawn {
-    let shown = missing.iter().filter(|gap| gap.last_day >= first && gap.first_day <= last);
+    let shown = missing
+        .iter()
+        .filter(|gap| gap.last_day >= first && gap.first_day <= last);
     let areas = shown.map(|gap| {
         let left = coordinate(gap.first_day.max(first + 1) - 1);
         let right = coordinate((gap.last_day + 1).min(last));
@@ -103,7 +119,10 @@ fn missing(chart: &mut Chart<'_, '_>, missing: &[Missing], first: i64, last: i64
 
 fn bounds(chart: &mut Chart<'_, '_>, run: &[IndexDay], top: f64) -> Drawn {
     let upper = run.iter().map(|day| (coordinate(day.day), day.high.min(top)));
-    let lower = run.iter().rev().map(|day| (coordinate(day.day), day.low.min(top)));
+    let lower = run
+        .iter()
+        .rev()
+        .map(|day| (coordinate(day.day), day.low.min(top)));
     let band = Polygon::new(upper.chain(lower).collect::<Vec<_>>(), Ink::Band);
     chart.draw_series([band]).ok().map(drop)
 }
@@ -119,7 +138,11 @@ fn line(chart: &mut Chart<'_, '_>, run: &[IndexDay]) -> Drawn {
     let mut begin = 0;
     for part in run.chunk_by(|a, b| a.provisional == b.provisional) {
         let end = begin + part.len();
-        let ink = if part.first()?.provisional { Ink::Provisional } else { Ink::Line };
+        let ink = if part.first()?.provisional {
+            Ink::Provisional
+        } else {
+            Ink::Line
+        };
         // The lines of two parts meet.
         let line = points.get(begin.saturating_sub(1)..end)?;
         chart.draw_series([PathElement::new(line, ink)]).ok()?;
@@ -154,11 +177,23 @@ fn marks(chart: &mut Chart<'_, '_>, days: &[IndexDay]) -> Drawn {
         let first = days.first()?.day;
         let room = (newest.day - peak.day) * 4 > newest.day - first;
         let (side, beside) = if room { (HPos::Left, 6) } else { (HPos::Right, -6) };
-        mark(chart, peak, &words, Pos::new(side, VPos::Bottom), (beside * PIXEL, -3 * PIXEL))?;
+        mark(
+            chart,
+            peak,
+            &words,
+            Pos::new(side, VPos::Bottom),
+            (beside * PIXEL, -3 * PIXEL),
+        )?;
     }
     let decimals = usize::from(newest.value < 9.95);
     let words = format!("{:.decimals$}", newest.value);
-    mark(chart, newest, &words, Pos::new(HPos::Left, VPos::Center), (7 * PIXEL, 0))
+    mark(
+        chart,
+        newest,
+        &words,
+        Pos::new(HPos::Left, VPos::Center),
+        (7 * PIXEL, 0),
+    )
 }
 
 fn mark(chart: &mut Chart<'_, '_>, day: &IndexDay, words: &str, pos: Pos, beside: (i32, i32)) -> Drawn {
@@ -193,7 +228,9 @@ mod tests {
 
     fn svg(days: &[IndexDay], missing: &[Missing]) -> String {
         let words = "the \"index\" of <b>";
-        index_chart(&IndexChart { days, missing, words }).into_string().replace("><", ">\n<")
+        index_chart(&IndexChart { days, missing, words })
+            .into_string()
+            .replace("><", ">\n<")
     }
 
     #[test]

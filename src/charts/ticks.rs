@@ -79,7 +79,10 @@ mod tests {
     fn few_days_are_told_by_mondays_and_many_by_months_or_years() {
         assert_eq!(labels(DAY + 20), "24 Nov | 1 Dec | 8 Dec");
         assert_eq!(labels(DAY + 120), "Dec | 2026 | Feb | Mar");
-        assert_eq!(labels(DAY + 500), "2026 | Mar | May | Jul | Sep | Nov | 2027 | Mar");
+        assert_eq!(
+            labels(DAY + 500),
+            "2026 | Mar | May | Jul | Sep | Nov | 2027 | Mar"
+        );
         assert!(ticks(DAY, DAY + 100_000).len() <= MOST + 1);
         assert_eq!(ticks(DAY, DAY), []);
     }

@@ -67,7 +67,10 @@ mod tests {
 
     #[test]
     fn countries_are_coloured_by_their_score_and_unknown_ones_left_out() {
-        let map = world_map(&[country("LV", 1_426.0), country("US", 99.0), country("\"", 5.0)], "a \"map\"");
+        let map = world_map(
+            &[country("LV", 1_426.0), country("US", 99.0), country("\"", 5.0)],
+            "a \"map\"",
+        );
         insta::assert_snapshot!(
             map.into_string(),
             @r##"<svg class="world" role="img" aria-label="a &quot;map&quot;" viewBox="0 0 1000 445"><use class="land" href="#world"></use><use class="heat5" href="#land-LV"><title>&lt;LV&gt;: 1426</title></use><use class="heat1" href="#land-US"><title>&lt;US&gt;: 99</title></use></svg>"##
@@ -79,6 +82,10 @@ mod tests {
         for code in ["US", "GB", "LV", "SG", "MT", "BH", "HK", "MO", "TW", "FR", "NO"] {
             assert!(COUNTRIES.iter().any(|(known, _)| *known == code), "{code}");
         }
-        assert!(COUNTRIES.iter().all(|(_, path)| path.starts_with('M') && !path.contains(['<', '"'])));
+        assert!(
+            COUNTRIES
+                .iter()
+                .all(|(_, path)| path.starts_with('M') && !path.contains(['<', '"']))
+        );
     }
 }

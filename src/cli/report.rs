@@ -46,7 +46,9 @@ async fn write(store: &Store, file: &Path) -> Result<(Shown, u64), Failure> {
     let beside = beside(file);
     let written = fill(store, &beside).await;
     let moved = match written {
-        Ok(written) => fs::rename(&beside, file).map(|()| written).map_err(ReportError::from),
+        Ok(written) => fs::rename(&beside, file)
+            .map(|()| written)
+            .map_err(ReportError::from),
         Err(error) => Err(error),
     };
     moved.map_err(|error| {

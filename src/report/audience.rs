@@ -50,7 +50,9 @@ fn countries(audiences: &Audiences) -> Markup {
 
 /// The levels of the map.
 fn legend() -> Vec<(usize, String)> {
-    let least = LEVELS.iter().map(|least| (level(*least), format!("from {least:.0}")));
+    let least = LEVELS
+        .iter()
+        .map(|least| (level(*least), format!("from {least:.0}")));
     std::iter::once((1, "less".to_owned())).chain(least).collect()
 }
 

@@ -72,7 +72,10 @@ fn put(to: &mut impl Write, markup: &maud::Markup) -> io::Result<()> {
 }
 
 fn keys<'a>(series: impl IntoIterator<Item = &'a Listed>) -> Vec<Key> {
-    series.into_iter().map(|listed| listed.series.key.clone()).collect()
+    series
+        .into_iter()
+        .map(|listed| listed.series.key.clone())
+        .collect()
 }
 
 async fn listed(store: &Store) -> Result<Vec<Listed>, StoreError> {
@@ -93,7 +96,12 @@ async fn listed(store: &Store) -> Result<Vec<Listed>, StoreError> {
 async fn overview(store: &Store, listed: &[Listed], to: &mut impl Write) -> Result<(), ReportError> {
     let mut order: Vec<&Listed> = listed.iter().collect();
     // Whatever grows the most comes first; what has no change keeps the order of titles, at the end.
-    let growth = |listed: &Listed| listed.summary.and_then(|s| s.week).map_or(-1.0, |week| week.times);
+    let growth = |listed: &Listed| {
+        listed
+            .summary
+            .and_then(|s| s.week)
+            .map_or(-1.0, |week| week.times)
+    };
     order.sort_by(|a, b| growth(b).total_cmp(&growth(a)));
     put(to, &overview::begin())?;
     for page in order.chunks(OVERVIEW_PAGE) {

@@ -84,7 +84,12 @@ fn line(days: &[IndexDay]) -> Markup {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return Markup::default();
     };
-    let words = format!("from {:.0} to {:.0} in {} days", first.1, last.1, last.0 - first.0);
+    let words = format!(
+        "from {:.0} to {:.0} in {} days",
+        first.1,
+        last.1,
+        last.0 - first.0
+    );
     spark(&points, 1, &words)
 }
 

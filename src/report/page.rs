@@ -41,8 +41,14 @@ pub(super) fn begin(now: i64, shown: Shown, listed: &[Listed]) -> Markup {
 /// How many rise and fall.
 fn week(listed: &[Listed]) -> Markup {
     let weeks: Vec<_> = listed.iter().filter_map(|listed| listed.summary?.week).collect();
-    let rise = weeks.iter().filter(|week| week.is_certain() && week.times > 1.0).count();
-    let fall = weeks.iter().filter(|week| week.is_certain() && week.times < 1.0).count();
+    let rise = weeks
+        .iter()
+        .filter(|week| week.is_certain() && week.times > 1.0)
+        .count();
+    let fall = weeks
+        .iter()
+        .filter(|week| week.is_certain() && week.times < 1.0)
+        .count();
     html! {
         @if !weeks.is_empty() {
             p.week {

@@ -17,7 +17,11 @@ pub fn change_words(times: f64) -> String {
 /// The bounds of a change.
 pub(super) fn bounds(change: &Change) -> String {
     match change.most {
-        Some(most) => format!("between {} and {}", change_words(change.least), change_words(most)),
+        Some(most) => format!(
+            "between {} and {}",
+            change_words(change.least),
+            change_words(most)
+        ),
         None if change.least <= 0.0 => "too little to tell".to_owned(),
         None => format!("at least {}", change_words(change.least)),
     }
@@ -52,7 +56,11 @@ pub(super) fn state(state: Option<&str>) -> Markup {
     let (class, words, title) = match state {
         Some("fresh") => ("good", "fresh", "the newest answer is as new as it should be"),
         Some("late") => ("warn", "late", "no answer for two intervals of the schedule"),
-        Some("stale") => ("warn", "stale", "answers come, but their newest day does not advance"),
+        Some("stale") => (
+            "warn",
+            "stale",
+            "answers come, but their newest day does not advance",
+        ),
         Some("no_data") => ("bad", "no data", "the service said success and gave no trend"),
         Some("failing") => ("bad", "failing", "the last slot failed or was rejected"),
         Some("new") => ("plain", "new", "nothing was asked yet"),

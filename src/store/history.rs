@@ -100,7 +100,10 @@ impl Store {
         for row in &points {
             let time: i64 = row.get("time")?;
             let point = (time.div_euclid(DAY), row.get("value")?);
-            of_snapshot.entry(row.get("snapshot_id")?).or_default().push(point);
+            of_snapshot
+                .entry(row.get("snapshot_id")?)
+                .or_default()
+                .push(point);
         }
         let mut windows: BTreeMap<Key, Vec<Windows>> = BTreeMap::new();
         for row in &kinds {

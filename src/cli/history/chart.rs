@@ -22,33 +22,53 @@ struct Column {
 
 /// The chart, at most `width` columns wide. Where days are more than columns, each has several days.
 pub(super) fn chart(days: &[IndexDay], first: &str, last: &str, width: usize) -> String {
-    let columns = columns(days, width.saturating_sub(AXIS).max(20));
+    let columns = columns(days, width_of_days(width));
     let top = days.iter().map(|day| day.value).fold(1.0, f64::max);
     let mut lines: Vec<String> = (0..ROWS).rev().map(|row| line(&columns, row, top)).collect();
     lines.push(format!("{:>AXIS$}{}", "└", "─".repeat(columns.len())));
     let between = columns.len().saturating_sub(first.len() + last.len());
     lines.push(format!("{:AXIS$}{first}{}{last}", "", " ".repeat(between.max(1))));
+    lines.extend(match days_each(days, width_of_days(width)) {
+        1 => None,
+        days => Some(format!("{:AXIS$}a column is the mean of {days} days", "")),
+    });
     lines.join("\n")
 }
 
+fn width_of_days(width: usize) -> i64 {
+    i64::try_from(width.saturating_sub(AXIS).max(20)).unwrap_or(80)
+}
+
+/// How many days share a column.
+fn days_each(days: &[IndexDay], width: i64) -> i64 {
+    match (days.first(), days.last()) {
+        (Some(first), Some(last)) => (last.day - first.day) / width + 1,
+        _ => 1,
+    }
+}
+
 /// The days on equally wide columns; one without a day is `None`.
-fn columns(days: &[IndexDay], width: usize) -> Vec<Option<Column>> {
+fn columns(days: &[IndexDay], width: i64) -> Vec<Option<Column>> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else {
         return Vec::new();
     };
-    let width = i64::try_from(width).unwrap_or(80);
-    let days_each = (last.day - first.day) / width + 1;
+    let days_each = days_each(days, width);
     // Few days are drawn wider, so that the chart is no stub.
     let wide = (width / (last.day - first.day + 1)).clamp(1, 3);
     let mut columns = Vec::new();
     let mut begin = first.day;
     let mut segment = first.segment;
     while begin <= last.day {
-        let within: Vec<&IndexDay> =
-            days.iter().filter(|day| (begin..begin + days_each).contains(&day.day)).collect();
+        let within: Vec<&IndexDay> = days
+            .iter()
+            .filter(|day| (begin..begin + days_each).contains(&day.day))
+            .collect();
         let column = column(&within, &mut segment);
         columns.push(column);
-        let again = column.map(|column| Column { begins: false, ..column });
+        let again = column.map(|column| Column {
+            begins: false,
+            ..column
+        });
         columns.extend((1..wide).map(|_| again));
         begin += days_each;
     }
@@ -118,9 +138,16 @@ mod tests {
 
     #[test]
     fn a_chart_has_shades_for_bounds_nothing_for_gaps_and_a_line_where_the_scale_is_new() {
-        let days: Vec<IndexDay> = [(0, 10.0, 1), (1, 40.0, 1), (2, 100.0, 1), (5, 50.0, 1), (6, 100.0, 2), (7, 20.0, 2)]
-            .map(|(n, value, segment)| day(n, value, segment))
-            .to_vec();
+        let days: Vec<IndexDay> = [
+            (0, 10.0, 1),
+            (1, 40.0, 1),
+            (2, 100.0, 1),
+            (5, 50.0, 1),
+            (6, 100.0, 2),
+            (7, 20.0, 2),
+        ]
+        .map(|(n, value, segment)| day(n, value, segment))
+        .to_vec();
         insta::assert_snapshot!(chart(&days, "02-01", "02-08", 30));
     }
 

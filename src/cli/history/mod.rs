@@ -17,8 +17,11 @@ use crate::problem::{Problem, Problems};
 use crate::store::report::Series;
 use crate::store::{Missing, Store};
 
-/// Countries and interests that are told, and changes of each kind.
+/// Countries and interests that are told.
 const STRONGEST: usize = 5;
+
+/// Changes of each kind that are told.
+const MOVES: usize = 3;
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -102,12 +105,7 @@ pub(super) async fn run(config: &Config, options: &Options, output: Output) -> R
     Ok(Exit::Done)
 }
 
-async fn gather(
-    store: &Store,
-    clip: ClipId,
-    region: Option<Region>,
-    days: i64,
-) -> Result<History, Failure> {
+async fn gather(store: &Store, clip: ClipId, region: Option<Region>, days: i64) -> Result<History, Failure> {
     store.require_migrated().await?;
     let all = store.series_of(clip.as_str()).await?;
     let here = |series: &&Series| region.is_none_or(|region| region.as_str() == series.key.region);
@@ -169,7 +167,9 @@ fn table(index: &[IndexDay], gaps: &[Gap], days: i64) -> Vec<Day> {
         .flat_map(|gap| (gap.first_day..=gap.last_day).map(|day| (day, gap.reason.as_str())))
         .filter(|(day, _)| *day > first.day && !index.iter().any(|known| known.day == *day));
     let known = index.iter().map(|day| (day.day, Some(day), None));
-    let mut all: Vec<_> = known.chain(missing.map(|(day, reason)| (day, None, Some(reason)))).collect();
+    let mut all: Vec<_> = known
+        .chain(missing.map(|(day, reason)| (day, None, Some(reason))))
+        .collect();
     all.sort_by_key(|(day, ..)| *day);
     let newest = all.last().map_or(0, |(day, ..)| *day);
     all.retain(|(day, ..)| *day > newest - days);
@@ -190,7 +190,11 @@ fn window(newest: &Windows) -> Window {
     Window {
         period_days: newest.period_days,
         fetched_at: rfc3339(newest.last_fetched_at),
-        days: newest.newest.iter().map(|(day, value)| (name_of(*day), *value)).collect(),
+        days: newest
+            .newest
+            .iter()
+            .map(|(day, value)| (name_of(*day), *value))
+            .collect(),
         index: newest.as_days(),
     }
 }
@@ -201,8 +205,8 @@ fn listeners(audiences: &Audiences) -> Listeners {
         let Some(before) = before else {
             return Vec::new();
         };
-        let countries = moves(&now.countries, &before.countries, STRONGEST);
-        let interests = moves(&now.interests, &before.interests, STRONGEST);
+        let countries = moves(&now.countries, &before.countries, MOVES);
+        let interests = moves(&now.interests, &before.interests, MOVES);
         countries.into_iter().chain(interests).collect()
     };
     Listeners {
@@ -240,6 +244,8 @@ async fn unknown(
             series.key.clip_id,
             series.title.as_deref().unwrap_or("no title yet")
         )),
-        None => problem.help("`soundwatch status` lists what is watched; add it to the watchlist, then collect"),
+        None => {
+            problem.help("`soundwatch status` lists what is watched; add it to the watchlist, then collect")
+        }
     })
 }

@@ -8,7 +8,10 @@ use crate::report::{change_words, reason_words};
 
 pub(super) fn of(history: &History) -> String {
     let title = history.title.as_deref().unwrap_or("(no title yet)");
-    let by = history.author.as_ref().map_or_else(String::new, |author| format!(", by {author}"));
+    let by = history
+        .author
+        .as_ref()
+        .map_or_else(String::new, |author| format!(", by {author}"));
     let mut parts = vec![format!("{title}{by}\n{}", history.clip_id)];
     parts.extend(history.regions.iter().map(region));
     parts.join("\n\n")
@@ -31,7 +34,11 @@ fn region(of: &RegionHistory) -> String {
 }
 
 fn standing(of: &RegionHistory, newest: &IndexDay) -> String {
-    let provisional = if newest.provisional { ", may still be restated" } else { "" };
+    let provisional = if newest.provisional {
+        ", may still be restated"
+    } else {
+        ""
+    };
     let peak = of.peak_day.as_deref().unwrap_or("–");
     format!(
         "index {:.1} on {} (100 is the best day, {peak}{provisional})\n7 days: {}   30 days: {}",
@@ -49,7 +56,11 @@ fn change(change: Option<Change>) -> String {
     };
     let sign = if change.is_certain() { "" } else { "about " };
     let most = change.most.map_or_else(|| "more".to_owned(), change_words);
-    format!("{sign}{} ({} to {most})", change_words(change.times), change_words(change.least))
+    format!(
+        "{sign}{} ({} to {most})",
+        change_words(change.times),
+        change_words(change.least)
+    )
 }
 
 fn drawn(index: &[IndexDay]) -> String {
@@ -76,14 +87,21 @@ fn days(days: &[Day]) -> String {
             (None, Some(true)) => "provisional".to_owned(),
             (None, _) => String::new(),
         };
-        let segment = day.segment.map_or_else(String::new, |segment| segment.to_string());
-        let bar = day.value.map_or_else(String::new, |value| super::super::chart::bar(tenths(value), 0, 1_000, 24));
+        let segment = day
+            .segment
+            .map_or_else(String::new, |segment| segment.to_string());
+        let bar = day.value.map_or_else(String::new, |value| {
+            super::super::chart::bar(tenths(value), 0, 1_000, 24)
+        });
         table.add_row([day.day.clone(), figure(day.value), bounds, segment, bar, note]);
     }
     table.to_string()
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "an index is at most some hundreds")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "an index is at most some hundreds"
+)]
 fn tenths(value: f64) -> i64 {
     (value * 10.0) as i64
 }
@@ -96,7 +114,12 @@ fn of_window(window: &Window) -> String {
         "There is no index yet. The newest window of {} days, fetched {}; 100 is the best of these days:\n\n{}",
         window.period_days,
         window.fetched_at,
-        chart(&window.index, &name_of(first.day), &name_of(last.day), terminal_width())
+        chart(
+            &window.index,
+            &name_of(first.day),
+            &name_of(last.day),
+            terminal_width()
+        )
     )
 }
 
@@ -116,9 +139,16 @@ fn listeners(of: &Listeners) -> String {
 }
 
 fn scores(scores: &[Score]) -> String {
-    let told = scores.iter().take(STRONGEST).map(|score| format!("{} {}", score.name, figure(score.score)));
+    let told = scores
+        .iter()
+        .take(STRONGEST)
+        .map(|score| format!("{} {}", score.name, figure(score.score)));
     let told = told.collect::<Vec<_>>().join(", ");
-    if told.is_empty() { "not told".to_owned() } else { told }
+    if told.is_empty() {
+        "not told".to_owned()
+    } else {
+        told
+    }
 }
 
 fn figure(score: Option<f64>) -> String {
@@ -135,5 +165,12 @@ fn since(when: &str, moves: &[Move]) -> String {
         }
     });
     let told = told.collect::<Vec<_>>().join(", ");
-    format!("{when}: {}", if told.is_empty() { "no change is known" } else { &told })
+    format!(
+        "{when}: {}",
+        if told.is_empty() {
+            "no change is known"
+        } else {
+            &told
+        }
+    )
 }
