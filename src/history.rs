@@ -164,8 +164,12 @@ pub struct Move {
     pub before: Option<f64>,
 }
 
-/// What came, went and changed the most: at most `limit` of each.
+/// What came, went and changed the most: at most `limit` of each. Where one answer told nothing, there
+/// is nothing to compare.
 pub fn moves(now: &[Score], before: &[Score], limit: usize) -> Vec<Move> {
+    if now.is_empty() || before.is_empty() {
+        return Vec::new();
+    }
     let of = |scores: &[Score], id: &str| scores.iter().find(|s| s.id == id).and_then(|s| s.score);
     let told = |scores: &[Score], id: &str| scores.iter().any(|s| s.id == id);
     let came = now.iter().filter(|score| !told(before, &score.id));
@@ -361,6 +365,7 @@ mod tests {
             ("EE", true, true),
             ("LV", true, true),
         ];
+        assert_eq!(moves(&now, &[], 3), [], "nothing was told before");
         assert_eq!(
             told,
             expected.map(|(name, before, now)| (name.to_owned(), before, now))

@@ -97,6 +97,7 @@ fn mesh(chart: &mut Chart<'_, '_>, first: i64, last: i64) -> Drawn {
         .light_line_style(TRANSPARENT)
         .bold_line_style(Ink::Grid)
         .axis_style(Ink::Axis)
+        .set_all_tick_mark_size(4 * PIXEL)
         .x_label_formatter(&label)
         .y_label_formatter(&|value| format!("{value:.0}"))
         .label_style(text(Ink::Label))

@@ -35,13 +35,13 @@ fn region(of: &RegionHistory) -> String {
 
 fn standing(of: &RegionHistory, newest: &IndexDay) -> String {
     let provisional = if newest.provisional {
-        ", may still be restated"
+        " (may still be restated)"
     } else {
         ""
     };
     let peak = of.peak_day.as_deref().unwrap_or("–");
     format!(
-        "index {:.1} on {} (100 is the best day, {peak}{provisional})\n7 days: {}   30 days: {}",
+        "index {:.1} on {}{provisional}; 100 is {peak}, the best day\n7 days: {}   30 days: {}",
         newest.value,
         name_of(newest.day),
         change(of.change_7_days),
@@ -91,7 +91,7 @@ fn days(days: &[Day]) -> String {
             .segment
             .map_or_else(String::new, |segment| segment.to_string());
         let bar = day.value.map_or_else(String::new, |value| {
-            super::super::chart::bar(tenths(value), 0, 1_000, 24)
+            super::super::chart::bar(tenths(value), 0, 1_000, 16)
         });
         table.add_row([day.day.clone(), figure(day.value), bounds, segment, bar, note]);
     }
