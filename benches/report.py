@@ -167,9 +167,11 @@ def main():
     subprocess.run([program, "db", "migrate"], env=environment, check=True)
     fill("soundwatch.db", options.sounds, options.days)
     print(f"{options.sounds} sounds, {options.days} days: {os.path.getsize('soundwatch.db') / 1e6:.0f} MB of database")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([program, "report", "-o", "report.html"], env=environment, check=True)
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"most memory: {memory:.0f} MiB")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{processor:.1f} s of processor time, {after.ru_maxrss / 1024:.0f} MiB of memory at most")
 
 
 main()

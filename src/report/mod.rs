@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError};
 pub use words::{change_words, reason_words};
 
 /// Sounds whose index is read at once for the overview.
-const OVERVIEW_PAGE: usize = 128;
+const OVERVIEW_PAGE: usize = 32;
 
 /// Sounds whose details are held at once.
 const SECTION_PAGE: usize = 16;
@@ -93,16 +93,20 @@ async fn listed(store: &Store) -> Result<Vec<Listed>, StoreError> {
     Ok(all)
 }
 
+/// What surely grew comes before what can't be told, and what surely fell after it; within these the
+/// greater change of a week first. What has none keeps the order of titles, at the end.
+fn rank(listed: &Listed) -> (u8, f64) {
+    match listed.summary.and_then(|summary| summary.week) {
+        Some(week) if week.is_certain() && week.times > 1.0 => (3, week.times),
+        Some(week) if week.is_certain() => (1, week.times),
+        Some(week) => (2, week.times),
+        None => (0, 0.0),
+    }
+}
+
 async fn overview(store: &Store, listed: &[Listed], to: &mut impl Write) -> Result<(), ReportError> {
     let mut order: Vec<&Listed> = listed.iter().collect();
-    // Whatever grows the most comes first; what has no change keeps the order of titles, at the end.
-    let growth = |listed: &Listed| {
-        listed
-            .summary
-            .and_then(|s| s.week)
-            .map_or(-1.0, |week| week.times)
-    };
-    order.sort_by(|a, b| growth(b).total_cmp(&growth(a)));
+    order.sort_by(|a, b| rank(b).0.cmp(&rank(a).0).then(rank(b).1.total_cmp(&rank(a).1)));
     put(to, &overview::begin())?;
     for page in order.chunks(OVERVIEW_PAGE) {
         let keys = keys(page.iter().copied());

@@ -14,7 +14,7 @@ const DAYS: i64 = 90;
 pub(super) fn begin() -> Markup {
     html! {
         h2 #overview { "All sounds" }
-        p.hint { "What has grown the most within a week comes first. Changes are those of the newest day that is settled; a * marks a day that the source may still restate." }
+        p.hint { "What has surely grown within a week comes first, what has surely fallen last. Changes are those of the newest day that is settled; a * marks a day that the source may still restate." }
         (PreEscaped("<table class=\"overview\">"))
         thead {
             tr {

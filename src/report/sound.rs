@@ -33,7 +33,7 @@ pub(super) fn section(regions: &[Details<'_>]) -> Markup {
                 p.by {
                     @if let Some(author) = &first.author { "by " bdi { (author) } " · " }
                     a href=(format!("https://www.tiktok.com/music/x-{}", first.key.clip_id)) rel="noreferrer noopener" { "on TikTok" }
-                    " · " code { (first.key.clip_id) } " · " a.back href="#overview" { "all sounds" }
+                    " · " code { (first.key.clip_id) } span.back { " · " a href="#overview" { "all sounds" } }
                 }
             }
             @for details in regions { (region(details)) }
@@ -76,8 +76,9 @@ fn facts(details: &Details<'_>) -> Markup {
                     dd.big { (name_of(summary.peak.day)) }
                     dd.soft { (summary.newest.day - summary.peak.day) " days before the newest" }
                 }
+            } @else {
+                div { dt { "Newest day" } dd.big { (newest_day(details.listed)) } }
             }
-            div { dt { "Newest day" } dd.big { (newest_day(details.listed)) } }
         }
     }
 }
