@@ -46,43 +46,7 @@ impl Store {
     /// The windows behind the index of each, by length and distance of points.
     pub async fn windows_of(&self, keys: &[Key]) -> Result<BTreeMap<Key, Vec<Windows>>, StoreError> {
         let mut tx = self.read().await?;
-        let kinds = rows!(
-            &mut tx,
-            "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
-            windows AS (
-                SELECT
-                    t.clip_id,
-                    t.region,
-                    s.*,
-                    CASE WHEN s.step_seconds > 86400 THEN s.step_seconds / 86400 ELSE 1 END AS step_days
-                FROM r
-                JOIN targets AS t ON t.clip_id = r.clip_id AND t.region = r.region
-                JOIN snapshots AS s ON s.target_id = t.id
-            ),
-            numbered AS (
-                SELECT
-                    w.*,
-                    row_number() OVER (
-                        PARTITION BY w.clip_id, w.region, w.period_days, w.step_days
-                        ORDER BY w.last_fetched_at DESC, w.id DESC
-                    ) AS place
-                FROM windows AS w
-            )
-            SELECT
-                n.clip_id,
-                n.region,
-                n.period_days,
-                n.step_days,
-                count(*) AS windows,
-                CAST(count(*) + sum(n.confirmations) AS BIGINT) AS answers,
-                min(n.first_fetched_at) AS first_fetched_at,
-                max(n.last_fetched_at) AS last_fetched_at,
-                max(CASE WHEN n.place = 1 THEN n.id END) AS newest_id
-            FROM numbered AS n
-            GROUP BY n.clip_id, n.region, n.period_days, n.step_days
-            ORDER BY n.clip_id, n.region, n.period_days, n.step_days",
-            keys_json(keys)?
-        )?;
+        let kinds = rows!(&mut tx, WINDOWS, keys_json(keys)?)?;
         let newest: Vec<i64> = kinds
             .iter()
             .map(|row| row.get("newest_id"))
@@ -119,49 +83,7 @@ impl Store {
     /// at the earlier instants.
     pub async fn audiences_of(&self, keys: &[Key]) -> Result<BTreeMap<Key, Audiences>, StoreError> {
         let mut tx = self.read().await?;
-        let found = rows!(
-            &mut tx,
-            "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
-            newest AS (
-                SELECT
-                    r.clip_id,
-                    r.region,
-                    (
-                        SELECT s.id
-                        FROM targets AS t
-                        JOIN snapshots AS s ON s.target_id = t.id
-                        WHERE t.clip_id = r.clip_id
-                            AND t.region = r.region
-                            AND (
-                                EXISTS (SELECT 1 FROM country_scores AS x WHERE x.snapshot_id = s.id)
-                                OR EXISTS (SELECT 1 FROM interest_scores AS x WHERE x.snapshot_id = s.id)
-                                OR EXISTS (SELECT 1 FROM age_scores AS x WHERE x.snapshot_id = s.id)
-                            )
-                        ORDER BY s.last_fetched_at DESC, s.id DESC
-                        LIMIT 1
-                    ) AS id
-                FROM r
-            ),
-            ago AS (SELECT CAST(0 AS BIGINT) AS days UNION ALL SELECT 7 UNION ALL SELECT 30)
-            SELECT n.clip_id, n.region, a.days, e.id, e.first_fetched_at
-            FROM newest AS n
-            JOIN snapshots AS s ON s.id = n.id
-            CROSS JOIN ago AS a
-            JOIN snapshots AS e ON e.id = CASE
-                WHEN a.days = 0 THEN s.id
-                ELSE (
-                    SELECT p.id
-                    FROM snapshots AS p
-                    WHERE p.target_id = s.target_id
-                        AND p.period_days = s.period_days
-                        AND p.first_fetched_at <= s.last_fetched_at - a.days * 86400
-                    ORDER BY p.first_fetched_at DESC, p.id DESC
-                    LIMIT 1
-                )
-            END
-            ORDER BY n.clip_id, n.region, a.days",
-            keys_json(keys)?
-        )?;
+        let found = rows!(&mut tx, AUDIENCES, keys_json(keys)?)?;
         let mut snapshots = Snapshots::new();
         for row in &found {
             let audience = Audience {
@@ -220,6 +142,84 @@ const AGES: &str = "WITH r AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS 
     FROM r
     JOIN age_scores AS x ON x.snapshot_id = r.id
     ORDER BY x.snapshot_id, x.age_level";
+
+/// The kinds of windows of each, with the newest of each kind.
+const WINDOWS: &str =
+    "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
+    windows AS (
+        SELECT
+            t.clip_id,
+            t.region,
+            s.*,
+            CASE WHEN s.step_seconds > 86400 THEN s.step_seconds / 86400 ELSE 1 END AS step_days
+        FROM r
+        JOIN targets AS t ON t.clip_id = r.clip_id AND t.region = r.region
+        JOIN snapshots AS s ON s.target_id = t.id
+    ),
+    numbered AS (
+        SELECT
+            w.*,
+            row_number() OVER (
+                PARTITION BY w.clip_id, w.region, w.period_days, w.step_days
+                ORDER BY w.last_fetched_at DESC, w.id DESC
+            ) AS place
+        FROM windows AS w
+    )
+    SELECT
+        n.clip_id,
+        n.region,
+        n.period_days,
+        n.step_days,
+        count(*) AS windows,
+        CAST(count(*) + sum(n.confirmations) AS BIGINT) AS answers,
+        min(n.first_fetched_at) AS first_fetched_at,
+        max(n.last_fetched_at) AS last_fetched_at,
+        max(CASE WHEN n.place = 1 THEN n.id END) AS newest_id
+    FROM numbered AS n
+    GROUP BY n.clip_id, n.region, n.period_days, n.step_days
+    ORDER BY n.clip_id, n.region, n.period_days, n.step_days";
+
+/// The newest snapshot that tells who listens, and what its target showed for the same window before.
+const AUDIENCES: &str =
+    "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
+    newest AS (
+        SELECT
+            r.clip_id,
+            r.region,
+            (
+                SELECT s.id
+                FROM targets AS t
+                JOIN snapshots AS s ON s.target_id = t.id
+                WHERE t.clip_id = r.clip_id
+                    AND t.region = r.region
+                    AND (
+                        EXISTS (SELECT 1 FROM country_scores AS x WHERE x.snapshot_id = s.id)
+                        OR EXISTS (SELECT 1 FROM interest_scores AS x WHERE x.snapshot_id = s.id)
+                        OR EXISTS (SELECT 1 FROM age_scores AS x WHERE x.snapshot_id = s.id)
+                    )
+                ORDER BY s.last_fetched_at DESC, s.id DESC
+                LIMIT 1
+            ) AS id
+        FROM r
+    ),
+    ago AS (SELECT CAST(0 AS BIGINT) AS days UNION ALL SELECT 7 UNION ALL SELECT 30)
+    SELECT n.clip_id, n.region, a.days, e.id, e.first_fetched_at
+    FROM newest AS n
+    JOIN snapshots AS s ON s.id = n.id
+    CROSS JOIN ago AS a
+    JOIN snapshots AS e ON e.id = CASE
+        WHEN a.days = 0 THEN s.id
+        ELSE (
+            SELECT p.id
+            FROM snapshots AS p
+            WHERE p.target_id = s.target_id
+                AND p.period_days = s.period_days
+                AND p.first_fetched_at <= s.last_fetched_at - a.days * 86400
+            ORDER BY p.first_fetched_at DESC, p.id DESC
+            LIMIT 1
+        )
+    END
+    ORDER BY n.clip_id, n.region, a.days";
 
 fn keys_json(keys: &[Key]) -> Result<String, StoreError> {
     let rows: Vec<(&str, &str)> = keys

@@ -25,21 +25,11 @@ pub struct Series {
 /// The states of a target, the best first.
 const STATES: [&str; 6] = ["fresh", "late", "stale", "no_data", "failing", "new"];
 
-impl Store {
-    /// All sounds in all their regions, also those that are no longer watched, by title.
-    pub async fn all_series(&self) -> Result<Vec<Series>, StoreError> {
-        self.series(None).await
-    }
-
-    /// One sound in all its regions.
-    pub async fn series_of(&self, clip: &str) -> Result<Vec<Series>, StoreError> {
-        self.series(Some(clip)).await
-    }
-
-    async fn series(&self, clip: Option<&str>) -> Result<Vec<Series>, StoreError> {
-        let mut tx = self.read().await?;
-        let rows = rows!(
-            &mut tx,
+/// The SELECT of series. A condition that may hold for all would make a database look at every sound
+/// where one is asked for, so there is a text for each.
+macro_rules! series {
+    ($condition:literal) => {
+        concat!(
             "SELECT
                 t.clip_id,
                 t.region,
@@ -56,18 +46,53 @@ impl Store {
                 ) AS newest_time
             FROM targets AS t
             LEFT JOIN sounds AS o ON o.clip_id = t.clip_id
-            WHERE $2 OR t.clip_id = $1
+            ",
+            $condition,
+            "
             GROUP BY t.clip_id, t.region, o.title, o.author
-            ORDER BY coalesce(o.title, t.clip_id), t.clip_id, t.region",
-            clip,
-            clip.is_none()
-        )?;
-        let targets = rows!(
-            &mut tx,
-            "SELECT clip_id, region, state FROM freshness WHERE $2 OR clip_id = $1",
-            clip,
-            clip.is_none()
-        )?;
+            ORDER BY coalesce(o.title, t.clip_id), t.clip_id, t.region"
+        )
+    };
+}
+
+/// The SELECT of the states of targets.
+macro_rules! states {
+    ($condition:literal) => {
+        concat!("SELECT clip_id, region, state FROM freshness ", $condition)
+    };
+}
+
+/// The SELECT of missing days.
+macro_rules! gaps {
+    ($condition:literal) => {
+        concat!(
+            "SELECT clip_id, region, CAST(first_day AS TEXT) AS first_day, days, reason FROM gaps ",
+            $condition,
+            " ORDER BY clip_id, region, first_day"
+        )
+    };
+}
+
+impl Store {
+    /// All sounds in all their regions, also those that are no longer watched, by title.
+    pub async fn all_series(&self) -> Result<Vec<Series>, StoreError> {
+        self.series(None).await
+    }
+
+    /// One sound in all its regions.
+    pub async fn series_of(&self, clip: &str) -> Result<Vec<Series>, StoreError> {
+        self.series(Some(clip)).await
+    }
+
+    async fn series(&self, clip: Option<&str>) -> Result<Vec<Series>, StoreError> {
+        let mut tx = self.read().await?;
+        let (rows, targets) = match clip {
+            Some(clip) => (
+                rows!(&mut tx, series!("WHERE t.clip_id = $1"), clip)?,
+                rows!(&mut tx, states!("WHERE clip_id = $1"), clip)?,
+            ),
+            None => (rows!(&mut tx, series!(""))?, rows!(&mut tx, states!(""))?),
+        };
         let mut states: BTreeMap<Key, usize> = BTreeMap::new();
         for row in &targets {
             let state: String = row.get("state")?;
@@ -88,24 +113,11 @@ impl Store {
         self.missing(Some(clip)).await
     }
 
-    /// Two texts: with a condition that may hold for all, the view would look at every sound.
     async fn missing(&self, clip: Option<&str>) -> Result<BTreeMap<Key, Vec<Missing>>, StoreError> {
         let mut tx = self.read().await?;
         let rows = match clip {
-            Some(clip) => rows!(
-                &mut tx,
-                "SELECT clip_id, region, CAST(first_day AS TEXT) AS first_day, days, reason
-                FROM gaps
-                WHERE clip_id = $1
-                ORDER BY region, first_day",
-                clip
-            )?,
-            None => rows!(
-                &mut tx,
-                "SELECT clip_id, region, CAST(first_day AS TEXT) AS first_day, days, reason
-                FROM gaps
-                ORDER BY clip_id, region, first_day"
-            )?,
+            Some(clip) => rows!(&mut tx, gaps!("WHERE clip_id = $1"), clip)?,
+            None => rows!(&mut tx, gaps!(""))?,
         };
         let mut gaps: BTreeMap<Key, Vec<Missing>> = BTreeMap::new();
         for row in &rows {

@@ -34,14 +34,10 @@ fn region(of: &RegionHistory) -> String {
 }
 
 fn standing(of: &RegionHistory, newest: &IndexDay) -> String {
-    let provisional = if newest.provisional {
-        " (may still be restated)"
-    } else {
-        ""
-    };
+    let provisional = if newest.provisional { " (provisional)" } else { "" };
     let peak = of.peak_day.as_deref().unwrap_or("–");
     format!(
-        "index {:.1} on {}{provisional}; 100 is {peak}, the best day\n7 days: {}   30 days: {}",
+        "index {:.1} on {}{provisional}; 100 is the best day, {peak}\n7 days: {}   30 days: {}",
         newest.value,
         name_of(newest.day),
         change(of.change_7_days),
