@@ -21,6 +21,8 @@ pub mod trend;
 
 pub mod export;
 
+pub mod history;
+
 pub mod store;
 
 pub mod forecast;
@@ -38,5 +40,9 @@ pub mod web;
 pub mod service;
 
 pub mod simulator;
+
+pub mod charts;
+
+pub mod report;
 
 pub mod cli;

@@ -11,6 +11,15 @@ use serde::{Deserialize, Serialize};
 pub use alert::{AlertKind, News};
 pub use chart::{Chart, ChartAsk, ChartClaim, ChartEntry, ChartPage, name};
 
+/// A sound in a region: what has one index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct SeriesKey {
+    /// The sound.
+    pub clip_id: String,
+    /// The market.
+    pub region: String,
+}
+
 /// The API's key of a sound: 15 to 20 digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

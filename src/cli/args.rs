@@ -95,6 +95,18 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: super::watch::Action,
     },
+    /// Show the index of a sound as a chart and a table, who listens, and what changed
+    ///
+    /// Needs the database only, not the API key. Days of one segment compare, two segments never do.
+    History(super::history::Options),
+    /// Write one self-contained page with all sounds: index, windows, audience, gaps
+    ///
+    /// The page loads nothing from anywhere and can be mailed or printed. Needs the database only.
+    Report {
+        /// Where to put it; a file that is there is replaced once the new one is whole
+        #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+        output: PathBuf,
+    },
     /// Look after the database
     Db {
         #[command(subcommand)]

@@ -9,11 +9,13 @@ mod demo;
 mod exit;
 mod export;
 mod forecast;
+mod history;
 mod journal;
 mod logs;
 mod output;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod simulate;
 mod status;
@@ -65,6 +67,8 @@ async fn dispatch(args: &Args, output: &Output) -> Result<Exit, Failure> {
         Command::Why(options) => why::run(&load(args)?, options, *output).await,
         Command::Export(options) => export::run(&load(args)?, options, *output).await,
         Command::Watch { action } => watch::run(&load(args)?, action, *output).await,
+        Command::History(options) => history::run(&load(args)?, options, *output).await,
+        Command::Report { output: file } => report::run(&load(args)?, file, *output).await,
         Command::Db { action } => db::run(&load(args)?, *action, *output).await,
         Command::Simulate(options) => simulate::run(options, *output).await,
         Command::Completions { shell } => completions(*shell),

@@ -111,6 +111,11 @@ pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
     table
 }
 
+/// Columns of the terminal; where there is none, as many as a page has.
+pub(super) fn terminal_width() -> usize {
+    Table::new().width().map_or(80, usize::from)
+}
+
 /// The document of `--json` when a command could not do what it was asked to.
 #[derive(Serialize)]
 struct Failed<'a> {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::clock::DAY;
+use crate::model::SeriesKey;
 use crate::trend::{IndexDay, LAGS, LagCounts, Window};
 pub use write::Computed;
 
@@ -19,15 +20,6 @@ const SERIES: i64 = 64;
 /// Snapshots whose points are read together: a driver's row takes many times the memory of what is in
 /// it.
 const SNAPSHOTS: usize = 512;
-
-/// A sound in a region.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-pub struct SeriesKey {
-    /// The sound.
-    pub clip_id: String,
-    /// The market.
-    pub region: String,
-}
 
 /// A series whose index is to be computed, as it was read.
 #[derive(Clone, Debug)]
@@ -100,21 +92,6 @@ impl Store {
     /// How windows that follow each other fit, over all series.
     pub async fn lag_counts(&self) -> Result<LagCounts, StoreError> {
         lag_counts(&mut self.read().await?).await
-    }
-
-    /// The index of a series, by day.
-    pub async fn index_of(&self, clip_id: &str, region: &str) -> Result<Vec<IndexDay>, StoreError> {
-        let mut tx = self.read().await?;
-        let rows = rows!(
-            &mut tx,
-            "SELECT day, value, low, high, segment, provisional
-            FROM trend_index
-            WHERE clip_id = $1 AND region = $2
-            ORDER BY day",
-            clip_id,
-            region
-        )?;
-        rows.iter().map(index_day).collect()
     }
 
     /// The next series to compute with their windows: at least one, if any is due, and together not

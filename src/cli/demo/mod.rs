@@ -14,7 +14,7 @@ use super::simulate::{KEY, base_url, listen};
 use crate::clock::{Clock, DAY, day_name};
 use crate::collect::{Stop, Wanted};
 use crate::config::{ApiKey, Config};
-use crate::model::{Period, Region, TargetSpec, Window};
+use crate::model::{Period, Region, SeriesKey, TargetSpec, Window};
 use crate::problem::Problem;
 use crate::schedule::Schedule;
 use crate::service::Session;
@@ -145,8 +145,12 @@ async fn live(
     let store = &session.collector.store;
     report.targets = store.newest_windows().await?;
     if let Some(target) = report.liveliest() {
-        let days = store.index_of(&target.clip_id, &target.region).await?;
-        report.index = days.into_iter().map(Into::into).collect();
+        let key = SeriesKey {
+            clip_id: target.clip_id.clone(),
+            region: target.region.clone(),
+        };
+        let index = store.index_of(std::slice::from_ref(&key), 0).await?;
+        report.index = index.into_values().flatten().map(Into::into).collect();
     }
     session.close().await?;
     Ok(report)

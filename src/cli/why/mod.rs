@@ -64,7 +64,7 @@ struct SlotWhy {
 }
 
 pub(super) async fn run(config: &Config, options: &Options, output: Output) -> Result<Exit, Failure> {
-    let (clip, region) = wanted(options)?;
+    let (clip, region) = wanted(&options.clip, options.region.as_deref())?;
     let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
     let why = gather(config, &store, clip, region, options.slots).await;
     store.close().await;
@@ -73,14 +73,15 @@ pub(super) async fn run(config: &Config, options: &Options, output: Output) -> R
 }
 
 /// What the person asks about, or everything that is wrong with it.
-fn wanted(options: &Options) -> Result<(ClipId, Option<Region>), Problems> {
-    let clip = clip_id(&options.clip).map_err(|(message, help)| Problem::new(message).help(help));
-    let region = options.region.as_deref().map(str::parse::<Region>).transpose();
-    let region = region.map_err(|_| {
-        let text = options.region.as_deref().unwrap_or_default();
-        Problem::new(format!("{text:?} is not a region")).help("write its code of two letters, such as US")
+pub(super) fn wanted(clip: &str, region: Option<&str>) -> Result<(ClipId, Option<Region>), Problems> {
+    let clip = clip_id(clip).map_err(|(message, help)| Problem::new(message).help(help));
+    let region = region.map(|text| {
+        text.parse::<Region>().map_err(|_| {
+            Problem::new(format!("{text:?} is not a region"))
+                .help("write its code of two letters, such as US")
+        })
     });
-    match (clip, region) {
+    match (clip, region.transpose()) {
         (Ok(clip), Ok(region)) => Ok((clip, region)),
         (clip, region) => Err(Problems(
             [clip.err(), region.err()].into_iter().flatten().collect(),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{DueSeries, SeriesKey, index_day, key, lag_counts, snapshots};
+use super::{DueSeries, index_day, key, lag_counts, snapshots};
+use crate::model::SeriesKey;
 use crate::store::{Many, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::trend::{Index, IndexDay, LAGS, LagCounts};
 
