@@ -142,9 +142,8 @@ fn refusal(guard: &Guard, request: &Request) -> Option<Response> {
         return Some((StatusCode::MISDIRECTED_REQUEST, why).into_response());
     }
     let login = path == "/login";
-    if !matches!(*request.method(), Method::GET | Method::HEAD)
-        && !(login && request.method() == Method::POST)
-    {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !(reads || login && request.method() == Method::POST) {
         let why = "this service only reads\n";
         return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], why).into_response());
     }
