@@ -156,6 +156,7 @@ pub static VIEWS: [View; 10] = [
             ("high", Real),
             ("segment", Integer),
             ("provisional", Boolean),
+            ("doubt", Text),
         ],
         days: Days::of("day"),
         order: &["clip_id", "region", "day"],
@@ -176,6 +177,7 @@ pub static VIEWS: [View; 10] = [
             ("api_code", Integer),
             ("settled_at", Instant),
             ("slots", Integer),
+            ("period_reason", Text),
         ],
         days: Days::of("slot_at"),
         order: &[

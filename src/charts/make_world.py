@@ -1,4 +1,4 @@
-"""Turns the TopoJSON of world-atlas into SVG paths, one line for each country. See make-world-map."""
+"""Turns the TopoJSON of world-atlas into SVG paths, one line for each country. See scripts/make-world-map."""
 
 import json
 import math
