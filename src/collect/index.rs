@@ -2,8 +2,10 @@
 //! written in a transaction of its own.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use super::Collector;
 use crate::clock::Clock;
@@ -13,6 +15,10 @@ use crate::trend::{Doubts, LagCounts, Series, SettleLag, index};
 
 /// Points of windows in one batch: bounds memory, and how long a transaction takes.
 const POINTS: i64 = 20_000;
+
+/// Beside a pass the index is computed for so many answers at a time: its transactions take the place of
+/// others.
+const WORTHWHILE: usize = 512;
 
 /// A filter that leaves out more than one value in so many says that the model is wrong.
 const RESTATED_PART: i64 = 100;
@@ -42,6 +48,33 @@ pub struct Indexed {
     pub doubts: BTreeSet<&'static str>,
     /// Asked to stop before the end.
     pub stopped: bool,
+}
+
+/// Answers that have been settled since the index was looked at.
+#[derive(Debug, Default)]
+pub struct News {
+    answers: AtomicUsize,
+    enough: Notify,
+}
+
+impl News {
+    /// So many more have been settled.
+    pub(super) fn settled(&self, answers: usize) {
+        if self.answers.fetch_add(answers, Ordering::Relaxed) + answers >= WORTHWHILE {
+            self.look();
+        }
+    }
+
+    /// However few they are, they are all that come.
+    pub(super) fn look(&self) {
+        self.enough.notify_one();
+    }
+
+    /// Waits until looking is worth its while.
+    pub(super) async fn enough(&self) {
+        self.enough.notified().await;
+        self.answers.store(0, Ordering::Relaxed);
+    }
 }
 
 impl Collector {

@@ -27,7 +27,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::api::Client;
 use crate::api::pace::Pace;
@@ -46,6 +46,7 @@ use crate::store::{Store, StoreError};
 pub use charts::{ChartsRead, pages_of};
 pub use content::content_hash;
 pub use fetch::advice;
+use index::News;
 pub use plan::newest_slots;
 pub use signs::SignsOfLife;
 pub use spooled::settlement_of;
@@ -110,8 +111,8 @@ pub struct Collector {
     pub stranded_pages: Mutex<Vec<ChartSettlement>>,
     /// Unknown fields that have been logged, each once.
     pub told_fields: Mutex<BTreeSet<String>>,
-    /// Answers have been settled, or the pass is over: who computes the index looks again.
-    pub news: Notify,
+    /// For who computes the index beside the pass.
+    pub news: News,
 }
 
 /// Which slots a pass is about.
@@ -297,13 +298,13 @@ impl Collector {
         let pass = async {
             let report = self.pass(wanted, stop, observe).await;
             over.set(true);
-            self.news.notify_one();
+            self.news.look();
             report
         };
         let index = async {
             let mut possible = true;
             while possible && !over.get() {
-                self.news.notified().await;
+                self.news.enough().await;
                 possible = self.index(&|| !over.get()).await;
             }
         };

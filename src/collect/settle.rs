@@ -43,7 +43,7 @@ impl Collector {
         let began = self.clock.monotonic();
         let settled = self.store.settle(batch).await?;
         counts::settled_in(self.clock.monotonic().saturating_sub(began));
-        self.news.notify_one();
+        self.news.settled(batch.len());
         for (settlement, settled) in batch.iter().zip(settled) {
             let attempt = &settlement.attempt;
             tally.attempted(attempt);

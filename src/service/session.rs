@@ -5,12 +5,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use super::{Lock, ServiceError, notify};
 use crate::api::pace::Pace;
 use crate::api::{Client, Settings};
 use crate::clock::Clock;
+use crate::collect::index::News;
 use crate::collect::targets::{Changes, sync};
 use crate::collect::{ChartsRead, Collector, Limits, Observe, PassError, Report, SignsOfLife, Stop, Wanted};
 use crate::config::{ApiKey, Config};
@@ -72,7 +71,7 @@ impl Session {
             stranded: Mutex::default(),
             stranded_pages: Mutex::default(),
             told_fields: Mutex::default(),
-            news: Notify::new(),
+            news: News::default(),
         };
         collector.sign_of_life().await?;
         Ok(Self {

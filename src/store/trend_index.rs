@@ -15,7 +15,7 @@ use crate::trend::{IndexDay, LAGS, LagCounts, Window};
 pub use write::Computed;
 
 /// Series that are looked at to make up a batch.
-const SERIES: i64 = 64;
+const SERIES: i64 = 512;
 
 /// Snapshots whose points are read together: a driver's row takes many times the memory of what is in
 /// it.

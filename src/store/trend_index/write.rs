@@ -52,10 +52,8 @@ impl Store {
         execute!(
             &mut tx,
             "DELETE FROM index_due
-            WHERE EXISTS (
-                SELECT 1
-                FROM json_each($1) AS r
-                WHERE r.value->>'clip_id' = index_due.clip_id AND r.value->>'region' = index_due.region
+            WHERE (clip_id, region) IN (
+                SELECT r.value->>'clip_id', r.value->>'region' FROM json_each($1) AS r
             )",
             json_rows(&keys)?
         )?;
