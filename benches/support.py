@@ -80,6 +80,10 @@ def measured(command, environment=None):
     return Usage(wall, status, used, log.read_text(errors="replace"))
 
 
+# The tables of the index: they grow with the days of a sound, not with its answers.
+INDEX = "('trend_index', 'index_state', 'index_due', 'index_lags')"
+
+
 class Sqlite:
     name = "SQLite"
 
@@ -94,6 +98,9 @@ class Sqlite:
     def execute(self, sql):
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             connection.executescript(sql)
+
+    def index_size(self):
+        return self.scalars(f"SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name IN {INDEX}")[0]
 
     def size(self):
         self.scalars("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -122,6 +129,9 @@ class Postgres:
 
     def execute(self, sql):
         self.psql(self.url, sql)
+
+    def index_size(self):
+        return int(self.scalars(f"SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class WHERE relkind = 'r' AND relname IN {INDEX}")[0])
 
     def size(self):
         return int(self.psql(self.url, "SELECT pg_database_size(current_database())"))

@@ -88,7 +88,8 @@ def one_run(side, database_name, url, answers, soundwatch, uvloop):
             "own": count / float(used.output) if side == "aiohttp" else None,
             "cpu": used.cpu,
             "megabytes": used.megabytes,
-            "bytes": (database.size() - empty) / count,
+            "bytes": (database.size() - empty - database.index_size()) / count,
+            "index": database.index_size() / count,
         }
     finally:
         database.drop()
@@ -115,9 +116,10 @@ def verify(database, answers):
 
 def line(database, side, r):
     own = f" ({r['own']:,.0f}/s without its start)" if r["own"] else ""
+    index = f", {r['index']:,.0f} of the index" if r["index"] else ""
     return (
         f"{database:8} {side:10} {r['wall']:6.2f} s {r['rate']:7,.0f}/s {r['cpu']:5.2f} s CPU"
-        f" {r['megabytes']:4.0f} MB {r['bytes']:6,.0f} bytes an answer{own}"
+        f" {r['megabytes']:4.0f} MB {r['bytes']:6,.0f} bytes an answer{index}{own}"
     )
 
 
