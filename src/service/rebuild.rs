@@ -30,8 +30,6 @@ pub async fn reparse(
 ) -> Result<Reparsed, ServiceError> {
     alone(config, clock, async |store| {
         progress(Reading::Kept(store.kept_answers().await?));
-        // Before anything changes: should it be stopped, the index is still computed.
-        store.mark_all_series(clock.now()).await?;
         let reparsed = reparse::reparse(store, stop, &|answers| progress(Reading::Read(answers))).await?;
         index_due(store, clock, &|| !stop.requested(), &|_| {}).await?;
         Ok(reparsed)
