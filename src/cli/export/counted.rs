@@ -1,68 +1,11 @@
-//! Where an export goes: a file that is there once it is whole, and a counter of bytes.
+//! A buffer that counts what goes through it.
 
-use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tempfile::NamedTempFile;
-
 /// Bytes that are written at once.
 const BUFFER: usize = 256 * 1024;
-
-/// A file beside the one that is wanted, until it takes its place; else it is deleted.
-pub(super) struct Beside {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl Beside {
-    /// For this path. A link stays one: what it points to is replaced.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let path = match fs::canonicalize(path) {
-            Ok(found) if !found.is_file() => {
-                return Err(io::Error::other(
-                    "this is no file; leave -o out to write to stdout",
-                ));
-            }
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_path_buf(),
-            Err(error) => return Err(error),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".soundwatch-export-")
-            // As any new file has them: the umask takes away what others may not.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder(&path))?;
-        Ok(Self { file, path })
-    }
-
-    /// Puts the file where it is wanted, after all of it is on the disk.
-    pub(super) fn in_place(self) -> io::Result<()> {
-        self.file.as_file().sync_all()?;
-        self.file.persist(&self.path)?;
-        File::open(folder(&self.path))?.sync_all()
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
-impl Write for Beside {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
 
 /// A buffer that counts what it is given.
 pub(super) struct Counted<W: Write> {
