@@ -25,6 +25,7 @@ REGIONS = ["US", "LV", "DE"]
 CLIP_IDS = [str(7_350_000_000_000_000_000 + number) for number in range(40)]
 # What the daemon says when it leaves a file alone.
 REFUSED = "the old watchlist stays in force"
+GOOD_AGAIN = "the watchlist is good again"
 # A good edit is taken up within this time (seconds).
 PROMISED = 2.0
 # So long a daemon on a busy machine is waited for before the proof has failed.
@@ -193,6 +194,11 @@ class Daemon:
     def refusals(self):
         return self.log.read_text().count(REFUSED)
 
+    def is_refused(self):
+        """Whether a broken file was told last."""
+        log = self.log.read_text()
+        return log.rfind(REFUSED) > log.rfind(GOOD_AGAIN)
+
 
 class Proof:
     def __init__(self, folder, daemon, dice):
@@ -234,7 +240,8 @@ class Proof:
 
     def expect(self, wanted, begun):
         before = self.daemon.targets()
-        while (found := self.daemon.targets()) != wanted:
+        # A list that is in force already has been taken up when it is told to be good again.
+        while (found := self.daemon.targets()) != wanted or self.daemon.is_refused():
             if time.monotonic() - begun > PATIENCE:
                 sys.exit(f"after edit {self.number}: the targets are\n{sorted(found)}\ninstead of\n{sorted(wanted)}")
             time.sleep(0.01)

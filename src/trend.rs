@@ -28,6 +28,7 @@
 
 mod closure;
 mod filter;
+mod fit;
 mod graph;
 mod lag;
 mod order;
@@ -35,6 +36,7 @@ mod scale;
 mod solve;
 mod window;
 
+pub use fit::Fit;
 pub use lag::{LAGS, LagCounts, SettleLag};
 pub use window::{Series, Window};
 

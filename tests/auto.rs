@@ -54,6 +54,10 @@ async fn a_daily_target_asks_for_the_mix_and_says_why(
         .rows("SELECT period_days, period_reason FROM fetch_log ORDER BY slot_at")
         .await;
     assert_eq!(told.join(", "), expected);
+    let store = ledger.store().await;
+    let slots = store.slots_of(&[1], 1, NOW).await.unwrap();
+    assert_eq!(slots[&1].slots[0].period_reason.as_deref(), Some("short"));
+    store.close().await;
     let asked: Vec<i64> = ledger.api.calls().iter().map(|call| call.period).collect();
     let told: Vec<String> = ledger
         .rows("SELECT period_days FROM fetch_log ORDER BY slot_at")

@@ -59,9 +59,8 @@ const STATE: &str = "SELECT * FROM index_state ORDER BY clip_id, region";
 
 async fn run_reindex(ledger: &Ledger) -> Indexed {
     let stop = Stop::new().1;
-    reindex(&ledger.config(), &ledger.clock, &stop, &|_| {})
-        .await
-        .unwrap()
+    let done = reindex(&ledger.config(), &ledger.clock, &stop, &|_| {}).await;
+    done.unwrap().0
 }
 
 #[rstest]

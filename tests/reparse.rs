@@ -265,6 +265,30 @@ async fn what_could_not_be_read_is_stored_or_confirmed_when_it_can(
 
 #[rstest]
 #[tokio::test]
+async fn what_can_be_read_by_now_gets_its_index(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let ledger = Ledger::new(backend, 1, |call| Reply::trend(call, &[0.25, 0.5, 1.0])).await;
+    ledger.pass().await;
+    let index = ledger.value("SELECT count(*) FROM trend_index").await;
+    assert_eq!(index, "3");
+    // As if its only answer had not been readable: nothing is known of a series yet.
+    ledger
+        .execute(
+            "UPDATE fetches SET outcome = 'rejected', reason = 'wrong_shape', snapshot_id = NULL;
+            UPDATE attempts SET error = 'data.sound: unreadable';
+            DELETE FROM trend_points; DELETE FROM country_scores; DELETE FROM interest_scores;
+            DELETE FROM age_scores; DELETE FROM related_items; DELETE FROM snapshots;
+            DELETE FROM trend_index; DELETE FROM index_state",
+        )
+        .await;
+    assert_eq!(reparsed(&ledger).await.changed, BTreeMap::from([("stored", 1)]));
+    assert_eq!(ledger.value("SELECT count(*) FROM trend_index").await, index);
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
 async fn what_can_not_be_read_any_more_stays_and_is_told(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

@@ -8,9 +8,10 @@
 
 mod common;
 
-use common::program::Place;
+use common::program::{Place, until};
 use common::{Backend, TestDatabase};
 use rstest::rstest;
+use rustix::process::Signal;
 
 const HISTORY: &str = include_str!("data/history.sql");
 
@@ -150,6 +151,35 @@ async fn a_report_that_cannot_be_written_leaves_the_old_one_and_nothing_beside()
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names, ["report.html"]);
+}
+
+#[tokio::test]
+async fn a_report_that_is_stopped_leaves_nothing() {
+    let (database, place) = place(Backend::Sqlite, HISTORY).await;
+    // Never gives its first row, since it is never done with sorting.
+    let endless = "DROP VIEW gaps; CREATE VIEW gaps AS
+        WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n)
+        SELECT 'x' AS clip_id, 'x' AS region, date(n % 9999, 'unixepoch') AS first_day, '' AS last_day,
+            n AS days, '' AS reason FROM n";
+    database.connect().await.execute(endless).await.unwrap();
+    let files = || place.path().read_dir().unwrap().count();
+    let running = place.start("report");
+    until("it has begun its file", || files() == 1);
+    let ended = running.stop(Signal::INT).expect_code(3);
+    assert!(ended.stderr.contains("report.html was not written"), "{ended}");
+    assert_eq!(files(), 0);
+}
+
+#[test]
+fn a_report_takes_the_place_of_files_only() {
+    let place = Place::empty();
+    place.run("db migrate").expect_code(0);
+    let pipe = place.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let failed = place.run("report -o pipe").expect_code(1);
+    assert!(failed.stderr.contains("this is no file"), "{failed}");
+    assert!(!pipe.metadata().unwrap().is_file());
 }
 
 #[test]

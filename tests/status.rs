@@ -51,6 +51,7 @@ async fn many_targets_are_one_screen_with_the_worst_first(
             "31 stored, 1 rejected (not_json)",
             "64 of 1000 credits today",
             "0 credits to come today",
+            "Index          16 series; days are settled at the age of 0 days",
             "Targets        32: 1 failing, 31 fresh",
             "\n failing ",
             "… and 22 more: query the view freshness",

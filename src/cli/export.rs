@@ -1,6 +1,6 @@
 //! `soundwatch export`: a view as a file for other programs.
 
-mod target;
+mod counted;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::beside::Beside;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::clock::day_of;
@@ -21,7 +22,7 @@ use crate::service::signals::Signals;
 use crate::store::export::Selection;
 use crate::store::{Missing, Store};
 use crate::watchlist::clip_id;
-use target::{Beside, Counted};
+use counted::Counted;
 
 /// So many rows come between two looks of the progress.
 const TOLD: u64 = 4_096;
@@ -110,7 +111,7 @@ async fn to_file(
 ) -> Result<Exported, Failure> {
     let failed = |error: io::Error| {
         Failure::Other(format!(
-            "cannot write {}: {error}\n  help: nothing of it is left; make room or name another file with -o",
+            "cannot write {}: {error}\n  help: nothing of it is left; make room, name another file with -o, or leave -o out to write to stdout",
             path.display()
         ))
     };

@@ -1,6 +1,7 @@
 //! The command line: results on stdout, everything else on stderr, one file for each command.
 
 mod args;
+mod beside;
 mod chart;
 mod check;
 mod collect;

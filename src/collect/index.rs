@@ -1,7 +1,6 @@
 //! The index of series whose windows have changed: computed on the blocking pool in batches, each
 //! written in a transaction of its own.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
@@ -11,7 +10,7 @@ use super::Collector;
 use crate::clock::Clock;
 use crate::store::trend_index::{Computed, DueSeries};
 use crate::store::{Store, StoreError};
-use crate::trend::{Doubts, LagCounts, Series, SettleLag, index};
+use crate::trend::{Doubts, LagCounts, Series, index};
 
 /// Points of windows in one batch: bounds memory, and how long a transaction takes.
 const POINTS: i64 = 20_000;
@@ -20,11 +19,8 @@ const POINTS: i64 = 20_000;
 /// others.
 const WORTHWHILE: usize = 512;
 
-/// A filter that leaves out more than one value in so many says that the model is wrong.
-const RESTATED_PART: i64 = 100;
-
 /// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Indexed {
     /// Series whose index was computed; one may count several times.
     pub series: u64,
@@ -32,20 +28,6 @@ pub struct Indexed {
     pub written: u64,
     /// Days of them that have an index.
     pub days: u64,
-    /// A day is settled at this age.
-    pub settle_lag: i64,
-    /// Series whose windows contradict each other at some day: their bounds are suspect.
-    pub suspect: u64,
-    /// Series whose windows fit only when all values are taken for less exact.
-    pub inconsistent: u64,
-    /// Windows with a value outside 0 to 1.
-    pub unusable_windows: i64,
-    /// Values that took part.
-    pub observations: i64,
-    /// Values left out because their day was restated.
-    pub restated: i64,
-    /// Signs that the service does not scale its windows as is thought.
-    pub doubts: BTreeSet<&'static str>,
     /// Asked to stop before the end.
     pub stopped: bool,
 }
@@ -108,9 +90,17 @@ pub async fn index_due(
             return Ok(done);
         }
         let lag = store.lag_counts().await?.settle_lag();
+        if lag.doubtful {
+            tracing::warn!("no age at which a day is settled explains the windows: the index may be wrong");
+        }
         let computed = compute_beside(due, lag.days).await?;
         done.written += store.put_index(&computed, clock.now()).await?;
-        done.add(&computed, lag);
+        done.series += computed.len() as u64;
+        done.days += computed
+            .iter()
+            .map(|one| one.index.days.len() as u64)
+            .sum::<u64>();
+        computed.iter().for_each(tell);
         progress(computed.len() as u64);
     }
 }
@@ -136,41 +126,6 @@ fn compute(due: DueSeries, lag: i64) -> Computed {
             windows: Vec::new(),
             ..due
         },
-    }
-}
-
-impl Indexed {
-    fn add(&mut self, computed: &[Computed], lag: SettleLag) {
-        self.settle_lag = lag.days;
-        if lag.doubtful {
-            self.doubt(
-                "windows that follow each other contradict, however old their days are: the index may be wrong",
-            );
-        }
-        for one in computed {
-            let doubts = one.index.doubts;
-            self.series += 1;
-            self.days += one.index.days.len() as u64;
-            self.suspect += u64::from(doubts.contradictions > 0);
-            self.inconsistent += u64::from(doubts.half_unit > Doubts::default().half_unit);
-            self.unusable_windows += one.unusable;
-            self.observations += doubts.observations;
-            self.restated += doubts.restated;
-            tell(one);
-        }
-        if self.restated * RESTATED_PART > self.observations {
-            self.doubt("many days were restated late: the index may be wrong");
-        }
-        if self.series > 1 && 2 * self.suspect > self.series {
-            self.doubt("the windows of most sounds contradict each other: the index may be wrong");
-        }
-    }
-
-    /// Notes, and logs once, a sign that the service does not scale its windows as is thought.
-    fn doubt(&mut self, sign: &'static str) {
-        if self.doubts.insert(sign) {
-            tracing::warn!("{sign}");
-        }
     }
 }
 

@@ -234,7 +234,7 @@ fn meaning(kept: &Kept) -> Meaning {
     match (end, made, &kept.ended) {
         (End::Content { content, hash }, Some(history), _) => Meaning::Snapshot(Box::new(Rebuilt {
             target_id: kept.claim.target_id,
-            window: kept.claim.ask.window,
+            ask: kept.claim.ask.clone(),
             history,
             payload_hash: kept.payload.hash,
             content,

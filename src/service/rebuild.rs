@@ -10,6 +10,7 @@ use crate::collect::reparse::{self, Reparsed};
 use crate::config::Config;
 use crate::store::workers::{REPARSES, Worker};
 use crate::store::{Missing, Store, StoreError, sqlite_file};
+use crate::trend::Fit;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +31,6 @@ pub async fn reparse(
 ) -> Result<Reparsed, ServiceError> {
     alone(config, clock, async |store| {
         progress(Reading::Kept(store.kept_answers().await?));
-        // Before anything changes: should it be stopped, the index is still computed.
-        store.mark_all_series(clock.now()).await?;
         let reparsed = reparse::reparse(store, stop, &|answers| progress(Reading::Read(answers))).await?;
         index_due(store, clock, &|| !stop.requested(), &|_| {}).await?;
         Ok(reparsed)
@@ -49,17 +48,19 @@ pub enum Indexing {
 }
 
 /// Computes the index of every series again while nobody collects. `progress` is told how many there
-/// are, then of every batch how many it had.
+/// are, then of every batch how many it had. Gives also how well the windows fit together.
 pub async fn reindex(
     config: &Config,
     clock: &Clock,
     stop: &Stop,
     progress: &dyn Fn(Indexing),
-) -> Result<Indexed, ServiceError> {
+) -> Result<(Indexed, Fit), ServiceError> {
     alone(config, clock, async |store| {
         progress(Indexing::Marked(store.mark_all_series(clock.now()).await?));
         let computed = |series| progress(Indexing::Computed(series));
-        index_due(store, clock, &|| !stop.requested(), &computed).await
+        let indexed = index_due(store, clock, &|| !stop.requested(), &computed).await?;
+        let (fit, _) = store.index_fit().await?;
+        Ok((indexed, fit))
     })
     .await
 }

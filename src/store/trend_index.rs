@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::clock::DAY;
 use crate::model::SeriesKey;
-use crate::trend::{IndexDay, LAGS, LagCounts, Window};
+use crate::trend::{Fit, IndexDay, LAGS, LagCounts, Window};
 pub use write::Computed;
 
 /// Series that are looked at to make up a batch.
@@ -92,6 +92,38 @@ impl Store {
     /// How windows that follow each other fit, over all series.
     pub async fn lag_counts(&self) -> Result<LagCounts, StoreError> {
         lag_counts(&mut self.read().await?).await
+    }
+
+    /// How well the windows of all series fit together, and how many series wait to be computed.
+    pub async fn index_fit(&self) -> Result<(Fit, i64), StoreError> {
+        let mut tx = self.read().await?;
+        let lag = lag_counts(&mut tx).await?.settle_lag();
+        let rows = rows!(
+            &mut tx,
+            "SELECT
+                count(*) AS series,
+                (SELECT count(*) FROM index_due) AS waiting,
+                CAST(coalesce(sum(CASE WHEN contradictions > 0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS suspect,
+                CAST(coalesce(sum(CASE WHEN half_unit > 0.5 THEN 1 ELSE 0 END), 0) AS BIGINT) AS inconsistent,
+                CAST(coalesce(sum(unusable), 0) AS BIGINT) AS unusable_windows,
+                CAST(coalesce(sum(observations), 0) AS BIGINT) AS observations,
+                CAST(coalesce(sum(restated), 0) AS BIGINT) AS restated
+            FROM index_state"
+        )?;
+        let Some(row) = rows.first() else {
+            return Ok((Fit::default(), 0));
+        };
+        let fit = Fit {
+            series: row.get("series")?,
+            settle_lag: lag.days,
+            lag_doubtful: lag.doubtful,
+            suspect: row.get("suspect")?,
+            inconsistent: row.get("inconsistent")?,
+            unusable_windows: row.get("unusable_windows")?,
+            observations: row.get("observations")?,
+            restated: row.get("restated")?,
+        };
+        Ok((fit, row.get("waiting")?))
     }
 
     /// The next series to compute with their windows: at least one, if any is due, and together not

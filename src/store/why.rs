@@ -51,6 +51,8 @@ pub struct SlotHistory {
     pub forced: bool,
     /// The window that was asked, in days; `None` when nothing was.
     pub period_days: Option<i64>,
+    /// Why this window, of targets that choose it.
+    pub period_reason: Option<String>,
     /// See `docs/sql.md`; `None` while it is open.
     pub outcome: Option<String>,
     /// Why it was not stored.
@@ -273,6 +275,7 @@ fn slot(row: &Row, attempts: Vec<AttemptHistory>) -> Result<SlotHistory, StoreEr
         slots: row.get("slots")?,
         forced: row.get("forced")?,
         period_days: row.get("period_days")?,
+        period_reason: row.get("period_reason")?,
         outcome,
         reason: row.get("reason")?,
         held,

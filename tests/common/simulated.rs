@@ -43,7 +43,7 @@ pub async fn simulated(backend: Backend) -> Ledger {
     let url = format!("\"http://{}\"", listener.local_addr().unwrap());
     ledger.set("api", "base_url", url);
     let mut server = JoinSet::new();
-    let served = router(world.clone());
+    let served = router(world);
     server.spawn(async move { axum::serve(listener, served).await.unwrap() });
     let session = ledger.session().await;
     for day in (0..DAYS).filter(|day| !AWAY.contains(day)) {
@@ -51,49 +51,5 @@ pub async fn simulated(backend: Backend) -> Ledger {
         pass(&session).await;
     }
     session.close().await.unwrap();
-    ledger.execute(&index(&ledger, &world).await).await;
     ledger
-}
-
-/// The index that a perfect eye would see: the hidden truth of all days that were collected, the best
-/// of each run of days being 100.
-async fn index(ledger: &Ledger, world: &World) -> String {
-    let known = "SELECT DISTINCT t.clip_id, t.region, p.time / 86400 AS day FROM trend_points AS p
-        JOIN snapshots AS s ON s.id = p.snapshot_id JOIN targets AS t ON t.id = s.target_id
-        ORDER BY t.clip_id, t.region, day";
-    let rows = ledger.rows(known).await;
-    let rows: Vec<(&str, &str, i64)> = rows
-        .iter()
-        .map(|row| {
-            let mut parts = row.split(' ');
-            let mut part = || parts.next().unwrap();
-            (part(), part(), part().parse().unwrap())
-        })
-        .collect();
-    let mut values = Vec::new();
-    for series in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        for (run, segment) in series.chunk_by(|a, b| a.2 + 1 == b.2).zip(1..) {
-            values.extend(segment_rows(world, run, segment));
-        }
-    }
-    let columns = "clip_id, region, day, value, low, high, segment, provisional";
-    let values = values.join(",");
-    format!("DELETE FROM trend_index; INSERT INTO trend_index ({columns}) VALUES {values}")
-}
-
-fn segment_rows(world: &World, run: &[(&str, &str, i64)], segment: i64) -> Vec<String> {
-    let truth = |(clip, region, day): &(&str, &str, i64)| {
-        world.popularity(&clip.parse().unwrap(), region.parse().unwrap(), *day)
-    };
-    let best = run.iter().map(truth).fold(0.0, f64::max);
-    let row = |point: &(&str, &str, i64)| {
-        let (clip, region, day) = point;
-        let value = (truth(point) / best * 1_000.0).round() / 10.0;
-        let high = (value + 0.5).min(100.0);
-        format!(
-            "('{clip}', '{region}', {day}, {value:.1}, {:.1}, {high:.1}, {segment}, FALSE)",
-            value - 0.5
-        )
-    };
-    run.iter().map(row).collect()
 }

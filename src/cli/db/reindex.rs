@@ -1,6 +1,7 @@
 //! `soundwatch db reindex`: the index is computed again.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure};
@@ -9,6 +10,17 @@ use crate::collect::index::Indexed;
 use crate::config::Config;
 use crate::service::signals::Signals;
 use crate::service::{Indexing, reindex};
+use crate::trend::Fit;
+
+/// The document of `--json`.
+#[derive(Serialize)]
+struct Reindexed {
+    #[serde(flatten)]
+    indexed: Indexed,
+    /// Of all series.
+    fit: Fit,
+    doubts: Vec<&'static str>,
+}
 
 pub(super) async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
@@ -25,40 +37,42 @@ pub(super) async fn run(config: &Config, output: Output) -> Result<Exit, Failure
         .stopping(async |stop| reindex(config, &clock(), &stop, &progress).await)
         .await;
     bar.finish_and_clear();
-    let done = done?;
-    output.result(&done, text)?;
-    Ok(if done.stopped { Exit::Part } else { Exit::Done })
+    let (indexed, fit) = done?;
+    let doubts = fit.doubts();
+    output.result(&Reindexed { indexed, fit, doubts }, text)?;
+    Ok(if indexed.stopped { Exit::Part } else { Exit::Done })
 }
 
-fn text(done: &Indexed) -> String {
+fn text(done: &Reindexed) -> String {
+    let Reindexed { indexed, fit, doubts } = done;
     let mut lines = vec![format!(
         "The index of {} series was computed again: {} days; a day is settled at the age of {} days.",
-        done.series, done.days, done.settle_lag
+        indexed.series, indexed.days, fit.settle_lag
     )];
     lines.push(format!(
         "{} values took part, {} were left out because their day was restated.",
-        done.observations, done.restated
+        fit.observations, fit.restated
     ));
-    if done.suspect > 0 {
+    if fit.suspect > 0 {
         lines.push(format!(
             "The windows of {} series contradict each other at some day: their bounds are suspect.",
-            done.suspect
+            fit.suspect
         ));
     }
-    if done.inconsistent > 0 {
+    if fit.inconsistent > 0 {
         lines.push(format!(
             "Those of {} series fit only if their values are less exact than they look.",
-            done.inconsistent
+            fit.inconsistent
         ));
     }
-    if done.unusable_windows > 0 {
+    if fit.unusable_windows > 0 {
         lines.push(format!(
             "{} windows have values outside 0 to 1 and no part in it.",
-            done.unusable_windows
+            fit.unusable_windows
         ));
     }
-    lines.extend(done.doubts.iter().map(|doubt| format!("Warning: {doubt}.")));
-    if done.stopped {
+    lines.extend(doubts.iter().map(|doubt| format!("Warning: {doubt}.")));
+    if indexed.stopped {
         lines.push("Stopped before the end; whoever collects next goes on with it.".to_owned());
     }
     lines.join("\n")

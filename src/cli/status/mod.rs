@@ -20,6 +20,7 @@ use crate::store::alerts::Alert;
 use crate::store::budget::Spent;
 use crate::store::status::{OutcomeCount, TargetState, UnknownField};
 use crate::store::{Missing, Store, StoreError, sqlite_file};
+use crate::trend::Fit;
 use crate::watchlist;
 
 /// Rows of targets on the screen.
@@ -41,6 +42,7 @@ struct Status {
     budget: Spending,
     forecast: Coming,
     spool: Waiting,
+    index: Indexes,
     targets: Targets,
     unknown_fields: Vec<UnknownField>,
 }
@@ -108,6 +110,16 @@ struct Waiting {
     problem: Option<String>,
 }
 
+/// How well the windows fit that the indexes are computed from, and how many series wait for it.
+#[derive(Debug, Serialize)]
+struct Indexes {
+    #[serde(flatten)]
+    fit: Fit,
+    waiting: i64,
+    /// Signs that the service does not scale its windows as is thought.
+    doubts: Vec<&'static str>,
+}
+
 fn told<S: serde::Serializer>(problems: &[Problem], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(problems.iter().map(Told::new))
 }
@@ -159,6 +171,7 @@ async fn gather(config: &Config, store: &Store, limit: i64) -> Result<Status, Fa
         },
         forecast: coming(config, store, &schedules, spent, now).await?,
         spool: waiting(config),
+        index: indexes(store).await?,
         targets: Targets {
             states: states
                 .map(|(state, targets)| StateCount { state, targets })
@@ -215,6 +228,15 @@ fn waiting(config: &Config) -> Waiting {
         set_aside,
         problem: found.err().map(|error| error.to_string()),
     }
+}
+
+async fn indexes(store: &Store) -> Result<Indexes, StoreError> {
+    let (fit, waiting) = store.index_fit().await?;
+    Ok(Indexes {
+        doubts: fit.doubts(),
+        fit,
+        waiting,
+    })
 }
 
 fn database(config: &Config, store: &Store) -> Database {

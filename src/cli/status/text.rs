@@ -4,7 +4,7 @@ use comfy_table::ContentArrangement;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::output::table;
-use super::{Coming, Key, SHOWN, Slots, Spending, Status, Targets, Waiting, Watched};
+use super::{Coming, Indexes, Key, SHOWN, Slots, Spending, Status, Targets, Waiting, Watched};
 use crate::store::status::TargetState;
 
 /// Columns of a terminal that has not been made wider.
@@ -39,6 +39,7 @@ pub(super) fn of(status: &Status) -> String {
         ("Forecast", status.forecast.text()),
     ]);
     lines.extend(status.spool.text().map(|text| ("Spool", text)));
+    lines.extend(status.index.text().map(|text| ("Index", text)));
     if !status.unknown_fields.is_empty() {
         lines.push(("Unknown fields", unknown_fields(status)));
     }
@@ -225,6 +226,38 @@ impl Coming {
     }
 }
 
+impl Indexes {
+    /// Nothing was answered yet: nothing to say.
+    fn text(&self) -> Option<String> {
+        let fit = &self.fit;
+        if fit.series == 0 && self.waiting == 0 {
+            return None;
+        }
+        let counts = [
+            (self.waiting, "to be computed"),
+            (fit.suspect, "with suspect bounds"),
+            (fit.inconsistent, "inconsistent"),
+        ];
+        let counts = counts.iter().filter(|(series, _)| *series > 0);
+        let counts: String = counts
+            .map(|(series, what)| format!(", {series} {what}"))
+            .collect();
+        let days = counted(fit.settle_lag, "day");
+        let mut text = format!(
+            "{} series{counts}; days are settled at the age of {days}",
+            fit.series
+        );
+        if fit.unusable_windows > 0 {
+            let windows = counted(fit.unusable_windows, "window");
+            text.push_str(&format!("\n{windows} with values outside 0 to 1 left out"));
+        }
+        for doubt in &self.doubts {
+            text.push_str(&format!("\nwarning: {doubt}"));
+        }
+        Some(text)
+    }
+}
+
 impl Waiting {
     /// Nothing waits: nothing to say.
     fn text(&self) -> Option<String> {
@@ -346,6 +379,29 @@ mod tests {
     #[case(480.0, "20 d")]
     fn how_long_ago_is_told_roughly(#[case] hours: f64, #[case] told: &str) {
         assert_eq!(ago(hours), told);
+    }
+
+    #[test]
+    fn an_index_that_may_be_wrong_says_so() {
+        let fit = crate::trend::Fit {
+            series: 4,
+            settle_lag: 1,
+            suspect: 3,
+            unusable_windows: 2,
+            observations: 100,
+            ..crate::trend::Fit::default()
+        };
+        let indexes = Indexes {
+            fit,
+            waiting: 1,
+            doubts: fit.doubts(),
+        };
+        assert_eq!(
+            indexes.text().unwrap(),
+            "4 series, 1 to be computed, 3 with suspect bounds; days are settled at the age of 1 day\n\
+             2 windows with values outside 0 to 1 left out\n\
+             warning: the windows of most sounds contradict each other: the index may be wrong"
+        );
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn slot(slot_at: i64, outcome: Option<&str>, reason: Option<&str>) -> SlotHistor
         slots: 1,
         forced: false,
         period_days: None,
+        period_reason: None,
         outcome: outcome.map(str::to_owned),
         reason: reason.map(str::to_owned),
         held: if outcome.is_some() {
@@ -199,4 +200,29 @@ fn a_region_that_is_not_watched_says_which_are() {
     nothing is known of 6703723351497508865 in LV yet: it is new in the watchlist
       help: `soundwatch collect` asks for it, and so does a daemon that runs
     ");
+}
+
+#[rstest]
+#[case::fixed(Some(7), None, false, " (7 days)")]
+#[case::chosen(
+    Some(30),
+    Some("long, 120 is weekly"),
+    false,
+    " (30 days: long, 120 is weekly)"
+)]
+#[case::chosen_by_hand(Some(120), Some("first"), true, " (120 days: first, forced)")]
+#[case::nothing(None, None, false, "")]
+fn a_slot_says_which_window_was_asked_and_why(
+    #[case] period_days: Option<i64>,
+    #[case] period_reason: Option<&str>,
+    #[case] forced: bool,
+    #[case] expected: &str,
+) {
+    let slot = SlotHistory {
+        period_days,
+        period_reason: period_reason.map(str::to_owned),
+        forced,
+        ..slot(SLOT, Some("stored"), None)
+    };
+    assert_eq!(text::asked(&slot), expected);
 }

@@ -62,13 +62,17 @@ fn slots(why: &TargetWhy) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What was asked, and who wanted it.
-fn asked(slot: &SlotHistory) -> String {
-    match (slot.period_days, slot.forced) {
-        (Some(days), true) => format!(" ({days} days, forced)"),
-        (Some(days), false) => format!(" ({days} days)"),
-        (None, true) => " (forced)".to_owned(),
-        (None, false) => String::new(),
+/// What was asked, why that, and who wanted it.
+pub(super) fn asked(slot: &SlotHistory) -> String {
+    let window = slot.period_days.map(|days| match &slot.period_reason {
+        Some(reason) => format!("{days} days: {reason}"),
+        None => format!("{days} days"),
+    });
+    let forced = slot.forced.then(|| "forced".to_owned());
+    let facts: Vec<String> = window.into_iter().chain(forced).collect();
+    match facts.as_slice() {
+        [] => String::new(),
+        facts => format!(" ({})", facts.join(", ")),
     }
 }
 

@@ -6,8 +6,11 @@ use serde::Serialize;
 
 pub use super::rows::counted_path;
 use super::rows::{Children, extra, insert_rows, insert_snapshots, step_seconds, with_facts};
-use super::{End, Plan, Settled, Settlement, confirm_snapshots, update_attempts, update_fetches};
+use super::{
+    End, Plan, Settled, Settlement, confirm_snapshots, mark_for_index, update_attempts, update_fetches,
+};
 use crate::model::{Ask, Claim, Content, Outcome, SoundFacts, Window};
+use crate::store::trend_index::{Mark, mark};
 use crate::store::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows};
 
 /// A kept answer with what the ledger made of it.
@@ -47,8 +50,8 @@ pub struct History {
 pub struct Rebuilt {
     /// Its target.
     pub target_id: i64,
-    /// The window that was asked.
-    pub window: Window,
+    /// What was asked.
+    pub ask: Ask,
     /// What stays as it is.
     pub history: History,
     /// SHA-256 of its answer.
@@ -373,7 +376,7 @@ async fn rebuild(tx: &mut Tx, rebuilt: &[Rebuilt]) -> Result<(), StoreError> {
     let columns = Many::of(&rows)
         .int("id", |(s, _)| s.history.id)
         .int("target_id", |(s, _)| s.target_id)
-        .int("period_days", |(s, _)| s.window.days())
+        .int("period_days", |(s, _)| s.ask.window.days())
         .blob("content_hash", |(s, _)| &s.hash[..])
         .blob("payload_hash", |(s, _)| &s.payload_hash[..])
         .int("first_fetched_at", |(s, _)| s.history.first_fetched_at)
@@ -423,7 +426,12 @@ async fn rebuild(tx: &mut Tx, rebuilt: &[Rebuilt]) -> Result<(), StoreError> {
     for snapshot in rebuilt {
         children.add(snapshot.history.id, &snapshot.content);
     }
-    children.write(tx).await
+    children.write(tx).await?;
+    let marks = rebuilt.iter().map(|s| {
+        let (clip, region) = (s.ask.clip_id.as_str(), s.ask.region.as_str());
+        (clip, region, s.history.last_fetched_at)
+    });
+    mark(tx, &marks.collect::<Vec<Mark<'_>>>()).await
 }
 
 async fn clear_rows(tx: &mut Tx, rebuilt: &[Rebuilt]) -> Result<(), StoreError> {
@@ -468,6 +476,7 @@ async fn settle_again(tx: &mut Tx, round: Vec<&Settlement>) -> Result<Vec<Settle
     insert_rows(tx, &plan, &stored).await?;
     update_attempts(tx, &plan).await?;
     update_fetches(tx, &plan, &stored).await?;
+    mark_for_index(tx, &plan).await?;
     Ok(plan.iter().map(Plan::settled).collect())
 }
 

@@ -48,15 +48,7 @@ impl Store {
             current.iter().partition(|one| one.series.newest > 0);
         write_states(&mut tx, &there).await?;
         delete_states(&mut tx, &gone).await?;
-        let keys: Vec<&SeriesKey> = current.iter().map(|one| &one.series.key).collect();
-        execute!(
-            &mut tx,
-            "DELETE FROM index_due
-            WHERE (clip_id, region) IN (
-                SELECT r.value->>'clip_id', r.value->>'region' FROM json_each($1) AS r
-            )",
-            json_rows(&keys)?
-        )?;
+        delete_marks(&mut tx, &current).await?;
         let lag_now = counts.and(&learnt).settle_lag().days;
         if lag_now != lag {
             mark_other_lags(&mut tx, lag_now, now).await?;
@@ -250,6 +242,21 @@ async fn write_days(tx: &mut Tx, changed: &[(&SeriesKey, &IndexDay)]) -> Result<
                 high = excluded.high,
                 segment = excluded.segment,
                 provisional = excluded.provisional",
+        )
+        .await?;
+    Ok(())
+}
+
+/// By key: the marks of all sounds may be there.
+async fn delete_marks(tx: &mut Tx, current: &[&Computed]) -> Result<(), StoreError> {
+    Many::of(current)
+        .text("clip_id", |one| one.series.key.clip_id.as_str())
+        .text("region", |one| one.series.key.region.as_str())
+        .execute(
+            tx,
+            "WITH r AS ({rows})
+            DELETE FROM index_due
+            WHERE (clip_id, region) IN (SELECT r.clip_id, r.region FROM r)",
         )
         .await?;
     Ok(())
