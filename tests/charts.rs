@@ -474,3 +474,14 @@ async fn a_worker_that_owns_no_watchlist_reads_no_chart() {
     assert_eq!(ledger.api.pages().len(), 0);
     ledger.end().await;
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_sound_that_is_excluded_is_not_found() {
+    let (mut ledger, _) = discovering(Backend::Sqlite).await;
+    ledger.set("discover", "exclude", format!("[\"{}\"]", clip(2)));
+    let mut worker = Worker::new(&own());
+    worker.beat(&ledger).await;
+    assert_eq!(worker.text(), own());
+    ledger.end().await;
+}

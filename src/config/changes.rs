@@ -74,12 +74,13 @@ impl Config {
     }
 
     /// All settings but the secret ones and the database, as people read them.
-    fn shown(&self) -> [(&'static str, String); 27] {
+    fn shown(&self) -> [(&'static str, String); 28] {
         let path = |path: &Option<std::path::PathBuf>| match path {
             Some(path) => path.display().to_string(),
             None => "none".to_owned(),
         };
         let regions: Vec<String> = self.discover.regions.iter().map(ToString::to_string).collect();
+        let exclude: Vec<String> = self.discover.exclude.iter().map(ToString::to_string).collect();
         let (api, budget, discover) = (&self.api, &self.budget, &self.discover);
         [
             ("api.base_url", api.base_url.clone()),
@@ -113,6 +114,7 @@ impl Config {
             ("discover.schedule", discover.schedule.clone()),
             ("discover.time_zone", discover.time_zone.clone()),
             ("discover.add_top", discover.add_top.to_string()),
+            ("discover.exclude", exclude.join(", ")),
             ("discover.max_targets", discover.max_targets.to_string()),
             ("discover.keep_days", discover.keep_days.to_string()),
             (

@@ -19,7 +19,7 @@ pub use values::{DatabaseUrl, Format, SecretUrl};
 use secrecy::SecretString;
 
 use crate::clock::DAY;
-use crate::model::{Region, Window};
+use crate::model::{ClipId, Region, Window};
 use crate::problem::{Problem, Problems};
 use crate::source;
 use reader::Reader;
@@ -28,7 +28,7 @@ use reader::Reader;
 pub const EXAMPLE: &str = include_str!("../../config.toml.example");
 
 /// Every setting that there is. The API key is none: whoever reads the file would read it.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "api.base_url",
     "api.key_file",
     "api.requests_per_second",
@@ -57,6 +57,7 @@ const KEYS: [&str; 30] = [
     "discover.schedule",
     "discover.time_zone",
     "discover.add_top",
+    "discover.exclude",
     "discover.max_targets",
     "discover.keep_days",
 ];
@@ -199,6 +200,8 @@ pub struct Discover {
     pub time_zone: String,
     /// How many of the first sounds of a chart are watched.
     pub add_top: usize,
+    /// Sounds that are never watched in this way.
+    pub exclude: Vec<ClipId>,
     /// The most targets that are watched in this way at a time.
     pub max_targets: usize,
     /// How long one is watched that has left its chart, in days.
@@ -374,6 +377,7 @@ fn discover(read: &mut Reader<'_>) -> Discover {
         schedule: read.schedule("discover.schedule"),
         time_zone,
         add_top: read.whole("discover.add_top", 0..=1_000),
+        exclude: read.clips("discover.exclude"),
         max_targets: read.whole("discover.max_targets", 0..=100_000),
         keep_days: read.whole("discover.keep_days", 0..=3_650),
     }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
@@ -13,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::unknown::{unknown_keys, unknown_variable};
 use super::values::{self, DatabaseUrl, Format, SecretUrl};
 use super::{EXAMPLE, KEY_VARIABLE, KEYS, PREFIX, Unsure, Variable, variable_of};
-use crate::model::{Region, Window};
+use crate::model::{ClipId, Region, Window};
 use crate::problem::{Place, Problem, Problems};
 use crate::schedule::Schedule;
 use crate::source::{Source, offset};
@@ -235,26 +236,37 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Region codes; from the environment with commas between.
+    /// Region codes.
     pub(super) fn regions(&mut self, key: &str) -> Vec<Region> {
+        let right = "write a list of codes in quotes, such as [\"US\", \"LV\"]; [] is none";
+        self.list(key, "a region", right)
+    }
+
+    /// IDs of sounds.
+    pub(super) fn clips(&mut self, key: &str) -> Vec<ClipId> {
+        let right = "write a list of IDs in quotes, such as [\"6703723351497508865\"]; [] is none";
+        self.list(key, "a clip ID", right)
+    }
+
+    /// A list, each value once; from the environment with commas between.
+    fn list<T: FromStr + Ord>(&mut self, key: &str, what: &str, right: &str) -> Vec<T> {
         self.take(key, |given| {
-            let right = "write a list of codes in quotes, such as [\"US\", \"LV\"]; [] is none";
-            let codes: Vec<String> = match &given.kind {
+            let texts: Vec<String> = match &given.kind {
                 ValueKind::Array(list) => list.iter().map(ToString::to_string).collect(),
                 ValueKind::String(text) if given.from_environment => {
-                    let codes = text.split(',').map(str::trim).filter(|code| !code.is_empty());
-                    codes.map(str::to_owned).collect()
+                    let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+                    texts.map(str::to_owned).collect()
                 }
                 _ => return Err((format!("{given} is not a list"), right.to_owned())),
             };
-            let region = |code: &String| {
-                code.parse()
-                    .map_err(|_| (format!("{code:?} is not a region"), right.to_owned()))
+            let value = |text: &String| {
+                text.parse()
+                    .map_err(|_| (format!("{text:?} is not {what}"), right.to_owned()))
             };
-            let mut regions = codes.iter().map(region).collect::<Result<Vec<Region>, Wrong>>()?;
-            regions.sort();
-            regions.dedup();
-            Ok(regions)
+            let mut values = texts.iter().map(value).collect::<Result<Vec<T>, Wrong>>()?;
+            values.sort();
+            values.dedup();
+            Ok(values)
         })
     }
 

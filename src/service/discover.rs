@@ -148,6 +148,7 @@ async fn found(
             off: long_off.map(|off| off.clip_id).collect(),
             top: ranked
                 .into_iter()
+                .filter(|sound| !discover.exclude.contains(&sound.clip_id))
                 .map(|sound| {
                     (
                         sound.clip_id,
