@@ -193,7 +193,7 @@ async fn what_was_computed_from_windows_that_have_changed_is_not_written(
     live(&ledger, 3).await;
     let store = ledger.store().await;
     store.mark_all_series(NOW).await.unwrap();
-    let mut read = store.series_due(1_000).await.unwrap();
+    let mut read = store.series_due(1_000, 0.0).await.unwrap();
     assert_eq!((read.len(), read[0].windows.len()), (1, 3));
     // Meanwhile another window comes and is indexed by another worker.
     ledger.pass().await;
@@ -225,6 +225,30 @@ async fn what_was_computed_from_windows_that_have_changed_is_not_written(
         "1",
         "still to be done"
     );
+    store.close().await;
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn workers_that_begin_at_different_places_compute_different_series(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let ledger = ledger(backend, 4).await;
+    live(&ledger, 2).await;
+    let store = ledger.store().await;
+    store.mark_all_series(NOW).await.unwrap();
+    let mut seen = Vec::new();
+    for place in [0.0, 0.3, 0.6, 0.99] {
+        // Two windows of 7 days are more than 7 points; at least one series comes all the same.
+        let due = store.series_due(7, place).await.unwrap();
+        seen.extend(due.into_iter().map(|series| series.key.clip_id));
+    }
+    let all: Vec<String> = (1..=4).map(common::ledger::clip).collect();
+    assert_eq!(seen, all);
+    let due = store.series_due(28, 0.99).await.unwrap();
+    let due: Vec<&str> = due.iter().map(|series| series.key.clip_id.as_str()).collect();
+    assert_eq!(due, [&all[3], &all[0]], "after the last comes the first");
     store.close().await;
     ledger.end().await;
 }

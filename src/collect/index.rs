@@ -85,7 +85,7 @@ pub async fn index_due(
             done.stopped = true;
             return Ok(done);
         }
-        let due = store.series_due(POINTS).await?;
+        let due = store.series_due(POINTS, fastrand::f64()).await?;
         if due.is_empty() {
             return Ok(done);
         }

@@ -14,8 +14,11 @@ use crate::model::SeriesKey;
 use crate::trend::{Fit, IndexDay, LAGS, LagCounts, Window};
 pub use write::Computed;
 
+/// Marks among which a batch is chosen.
+const MARKS: i64 = 1_024;
+
 /// Series that are looked at to make up a batch.
-const SERIES: i64 = 512;
+const SERIES: usize = 512;
 
 /// Snapshots whose points are read together: a driver's row takes many times the memory of what is in
 /// it.
@@ -126,11 +129,15 @@ impl Store {
         Ok((fit, row.get("waiting")?))
     }
 
-    /// The next series to compute with their windows: at least one, if any is due, and together not
-    /// many more than so many points.
-    pub async fn series_due(&self, points: i64) -> Result<Vec<DueSeries>, StoreError> {
+    /// Series to compute with their windows: at least one, if any is due, and together not many more
+    /// than so many points. `place`, from 0 to below 1, says where to begin among the next ones: workers
+    /// that begin at different places seldom compute the same.
+    pub async fn series_due(&self, points: i64, place: f64) -> Result<Vec<DueSeries>, StoreError> {
         let mut tx = self.read().await?;
-        let keys = keys_due(&mut tx, points).await?;
+        let keys = keys_due(&mut tx, points, place).await?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut series: Vec<DueSeries> = Vec::new();
         let mut places: HashMap<SeriesKey, usize> = HashMap::new();
         for key in keys {
@@ -204,33 +211,53 @@ async fn lag_counts(tx: &mut Tx) -> Result<LagCounts, StoreError> {
     Ok(counts)
 }
 
-/// The next series that are due.
-async fn keys_due(tx: &mut Tx, points: i64) -> Result<Vec<SeriesKey>, StoreError> {
-    let due = rows!(
+/// A batch of the next series that are due.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "marks are some hundreds"
+)]
+async fn keys_due(tx: &mut Tx, points: i64, place: f64) -> Result<Vec<SeriesKey>, StoreError> {
+    let marks = rows!(
+        &mut *tx,
+        "SELECT clip_id, region FROM index_due ORDER BY clip_id, region LIMIT $1",
+        MARKS
+    )?;
+    let mut keys: Vec<SeriesKey> = marks.iter().map(key).collect::<Result<_, _>>()?;
+    let begin = ((place * keys.len() as f64) as usize).min(keys.len());
+    keys.rotate_left(begin);
+    keys.truncate(SERIES);
+    let sizes = points_at_most(tx, &keys).await?;
+    let mut sum = 0;
+    let fits = |key: &SeriesKey| {
+        sum += sizes.get(key).copied().unwrap_or_default();
+        sum <= points
+    };
+    let fitting = keys.iter().map(fits).take_while(|fits| *fits).count();
+    keys.truncate(fitting.max(1));
+    Ok(keys)
+}
+
+/// How many points the windows of each have at most.
+async fn points_at_most(tx: &mut Tx, keys: &[SeriesKey]) -> Result<HashMap<SeriesKey, i64>, StoreError> {
+    let rows = rows!(
         tx,
         "SELECT
-            d.clip_id,
-            d.region,
+            r.value->>'clip_id' AS clip_id,
+            r.value->>'region' AS region,
             (
                 SELECT CAST(coalesce(sum(s.period_days), 0) AS BIGINT)
                 FROM targets AS t
                 JOIN snapshots AS s ON s.target_id = t.id
-                WHERE t.clip_id = d.clip_id AND t.region = d.region
+                WHERE t.clip_id = r.value->>'clip_id' AND t.region = r.value->>'region'
             ) AS points
-        FROM (SELECT clip_id, region FROM index_due ORDER BY clip_id, region LIMIT $1) AS d
-        ORDER BY d.clip_id, d.region",
-        SERIES
+        FROM json_each($1) AS r",
+        json_rows(keys)?
     )?;
-    let mut keys = Vec::new();
-    let mut sum = 0;
-    for row in &due {
-        sum += row.get::<i64>("points")?;
-        if sum > points && !keys.is_empty() {
-            break;
-        }
-        keys.push(key(row)?);
-    }
-    Ok(keys)
+    rows.iter()
+        .map(|row| Ok((key(row)?, row.get("points")?)))
+        .collect()
 }
 
 /// The newest snapshot of each of these series.
