@@ -474,3 +474,28 @@ async fn a_worker_that_owns_no_watchlist_reads_no_chart() {
     assert_eq!(ledger.api.pages().len(), 0);
     ledger.end().await;
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_chart_that_was_handed_over_is_gone_on_with_after_an_error_of_the_database() {
+    let (ledger, _) = discovering(Backend::Sqlite).await;
+    let session = ledger.session().await;
+    let (config, stop) = (ledger.config(), Stop::new().1);
+    let mut discovery = Discovery::default();
+    discovery.work(&session, &config, &stop).await.unwrap();
+    assert!(
+        !discovery.is_due(NOW + DAY),
+        "this worker discovers nothing by itself"
+    );
+    let store = &session.collector.store;
+    store.enter_chart(&us(), NOW / 60 * 60, true, 1).await.unwrap();
+    ledger.execute("ALTER TABLE chart_entries RENAME TO away").await;
+    discovery.work(&session, &config, &stop).await.unwrap_err();
+    ledger.execute("ALTER TABLE away RENAME TO chart_entries").await;
+    // It is this worker's, so nothing but this tells that there is something to do.
+    assert!(discovery.is_due(NOW));
+    discovery.work(&session, &config, &stop).await.unwrap();
+    assert_eq!(ledger.rows(STATES).await, ["1 stored -"]);
+    session.close().await.unwrap();
+    ledger.end().await;
+}
