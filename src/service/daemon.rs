@@ -22,6 +22,7 @@ use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
 use crate::store::{Store, StoreError};
+use crate::watchlist::region_doubts;
 
 /// Where other workers may change the targets, so many seconds pass at most before the next look.
 const SHARED_LOOK: i64 = 60;
@@ -52,6 +53,7 @@ pub async fn run(
     let (store, clock) = (collector.store.clone(), collector.clock.clone());
     let follower = Follower::new(store, clock.clone(), receiver, Arc::clone(&edited));
     follower.begin().await?;
+    warn_of_charts(&config);
     let listen = config.http.listen;
     let web = listen.map(|listen| Web::start(&config, listen, clock, session.vitals.clone()));
     let web = web.transpose()?;
@@ -299,6 +301,7 @@ impl Daemon {
             tracing::info!(from = before, to = collector.key_fingerprint, "another API key");
         }
         self.config = adopted(&self.config, config);
+        warn_of_charts(&self.config);
         self.alerting
             .reconfigure(&self.config, &self.session.collector.key_fingerprint);
         self.followed.send_replace(Followed::of(&self.config));
@@ -308,6 +311,13 @@ impl Daemon {
         self.look_at = 0;
         self.discovery = Discovery::default();
         tracing::info!("reloaded");
+    }
+}
+
+/// Logs what is doubtful about the charts that are read.
+fn warn_of_charts(config: &Config) {
+    for doubt in region_doubts("discover.regions", &config.discover.regions) {
+        tracing::warn!("{doubt}");
     }
 }
 

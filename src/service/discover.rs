@@ -42,7 +42,7 @@ impl Discovery {
             .watchlist
             .path
             .as_deref()
-            .filter(|_| !config.discover.regions.is_empty());
+            .filter(|_| config.discovers().is_some());
         if path.is_some() {
             enter(session, &config.discover, now).await?;
         }
