@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::clock::{DAY, day_name, month_days, rfc3339};
-use crate::config::Budget;
+use crate::config::{Budget, Discover};
 use crate::model::TargetSpec;
 use crate::schedule::Schedule;
 use crate::store::budget::Spent;
@@ -26,13 +26,15 @@ pub struct Standing {
     pub due_now: i64,
 }
 
-/// What targets ask and cost, when nothing goes wrong: on the average, day by day, and by month.
+/// What targets and charts ask and cost, when nothing goes wrong: on the average, day by day, and by month.
 #[derive(Debug, Serialize)]
 pub struct Forecast {
     /// How many there are.
     pub targets: i64,
     /// Their schedules, the one with the most targets first.
     pub schedules: Vec<Scheduled>,
+    /// The charts that are read, if any are.
+    pub charts: Option<Charts>,
     /// On the average.
     pub requests_per_day: f64,
     /// On the average.
@@ -68,6 +70,25 @@ pub struct Scheduled {
     pub next_slot: Option<String>,
 }
 
+/// Charts that the daemon reads on a cron.
+#[derive(Debug, Serialize)]
+pub struct Charts {
+    /// The cron expression.
+    pub schedule: String,
+    /// The IANA zone.
+    pub time_zone: String,
+    /// How many there are.
+    pub charts: usize,
+    /// Of each, at most.
+    pub pages: i64,
+    /// On the average, at most.
+    pub requests_per_day: f64,
+    /// On the average, at most.
+    pub credits_per_day: f64,
+    /// So many targets at most are watched because of them; those that are not yet are not counted.
+    pub max_targets: usize,
+}
+
 /// A UTC day; of today what is still to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Day {
@@ -75,7 +96,7 @@ pub struct Day {
     pub day: String,
     /// Slots of all targets.
     pub slots: i64,
-    /// One for each slot.
+    /// One for each slot, and one for each page of a chart.
     pub requests: i64,
     /// What the requests cost.
     pub credits: i64,
@@ -104,17 +125,19 @@ impl Forecast {
     /// The forecast for so many days from `now` (unix seconds), today included.
     pub fn new<'a>(
         targets: impl IntoIterator<Item = &'a TargetSpec>,
+        discover: Option<&Discover>,
         budget: Budget,
         standing: Standing,
         now: i64,
         days: i64,
     ) -> Self {
-        Self::of(groups(targets), budget, standing, now, days)
+        Self::of(groups(targets), discover, budget, standing, now, days)
     }
 
     /// The same from the schedules: expression, zone, and how many targets have it.
     pub fn of_schedules(
         schedules: &[(String, String, i64)],
+        discover: Option<&Discover>,
         budget: Budget,
         standing: Standing,
         now: i64,
@@ -123,17 +146,30 @@ impl Forecast {
         let counted = schedules
             .iter()
             .map(|(s, zone, n)| ((s.as_str(), zone.as_str()), *n));
-        Self::of(groups_of(counted), budget, standing, now, days)
+        Self::of(groups_of(counted), discover, budget, standing, now, days)
     }
 
-    fn of(groups: Vec<Group>, budget: Budget, standing: Standing, now: i64, days: i64) -> Self {
+    fn of(
+        groups: Vec<Group>,
+        discover: Option<&Discover>,
+        budget: Budget,
+        standing: Standing,
+        now: i64,
+        days: i64,
+    ) -> Self {
         let today = now / DAY;
         // To the end of the last month, so that its sum is the whole month's.
         let (_, last) = month_days((today + days - 1) * DAY);
         let slots = slots_by_day(&groups, standing.due_now, now, last);
-        let (mut days_until_end, months) = spend(&slots, budget, standing.spent, today);
+        let pages = discover.map(pages).unwrap_or_default();
+        let asked: Vec<(i64, i64)> = slots
+            .into_iter()
+            .zip(slots_by_day(&pages, 0, now, last))
+            .collect();
+        let (mut days_until_end, months) = spend(&asked, budget, standing.spent, today);
         days_until_end.truncate(usize::try_from(days).unwrap_or(usize::MAX));
-        let requests_per_day = requests_per_day(&groups, now);
+        let of_charts = requests_per_day(&pages, now);
+        let requests_per_day = requests_per_day(&groups, now) + of_charts;
         let credits_per_day = cost(requests_per_day, budget);
         Self {
             targets: groups.iter().map(|group| group.targets).sum(),
@@ -143,6 +179,15 @@ impl Forecast {
                 .min()
                 .map(rfc3339),
             schedules: groups.iter().map(|group| group.scheduled(now)).collect(),
+            charts: discover.map(|discover| Charts {
+                schedule: discover.schedule.clone(),
+                time_zone: discover.time_zone.clone(),
+                charts: discover.regions.len(),
+                pages: discover.pages,
+                requests_per_day: of_charts,
+                credits_per_day: cost(of_charts, budget),
+                max_targets: discover.max_targets,
+            }),
             requests_per_day,
             credits_per_day,
             credits_in_30_days: credits_per_day * MONTH,
@@ -210,6 +255,13 @@ fn groups_of<'a>(counts: impl IntoIterator<Item = ((&'a str, &'a str), i64)>) ->
     groups
 }
 
+/// The pages of charts, each as a target of their schedule. The configuration has been checked.
+fn pages(discover: &Discover) -> Vec<Group> {
+    let charts = i64::try_from(discover.regions.len()).unwrap_or(i64::MAX);
+    let schedule = (discover.schedule.as_str(), discover.time_zone.as_str());
+    groups_of([(schedule, charts.saturating_mul(discover.pages))])
+}
+
 fn requests_per_day(groups: &[Group], now: i64) -> f64 {
     groups
         .iter()
@@ -243,12 +295,13 @@ fn slots_by_day(groups: &[Group], due_now: i64, now: i64, last: i64) -> Vec<i64>
     slots.into_values().collect()
 }
 
-/// Lives through the days, and pays for what the budget allows.
-fn spend(slots: &[i64], budget: Budget, mut spent: Spent, today: i64) -> (Vec<Day>, Vec<Month>) {
+/// Lives through the days with their slots and pages, and pays for what the budget allows.
+fn spend(asked: &[(i64, i64)], budget: Budget, mut spent: Spent, today: i64) -> (Vec<Day>, Vec<Month>) {
     let mut days = Vec::new();
     let mut months: Vec<Month> = Vec::new();
-    for (day, slots) in (today..).zip(slots) {
-        let credits = slots * budget.credits_per_request;
+    for (day, (slots, pages)) in (today..).zip(asked) {
+        let requests = slots + pages;
+        let credits = requests * budget.credits_per_request;
         let month_name: String = day_name(day * DAY).chars().take(7).collect();
         if months.last().is_none_or(|month| month.month != month_name) {
             spent.month = if months.is_empty() { spent.month } else { 0 };
@@ -260,7 +313,7 @@ fn spend(slots: &[i64], budget: Budget, mut spent: Spent, today: i64) -> (Vec<Da
                 over_credits: 0,
             });
         }
-        let paid_credits = spent.requests_left(budget).min(*slots) * budget.credits_per_request;
+        let paid_credits = spent.requests_left(budget).min(requests) * budget.credits_per_request;
         if let Some(month) = months.last_mut() {
             month.credits += credits;
             month.over_credits = (month.spent_credits + month.credits - month.monthly_credits).max(0);
@@ -268,7 +321,7 @@ fn spend(slots: &[i64], budget: Budget, mut spent: Spent, today: i64) -> (Vec<Da
         days.push(Day {
             day: day_name(day * DAY),
             slots: *slots,
-            requests: *slots,
+            requests,
             credits,
             paid_credits,
             over_credits: credits - paid_credits,

@@ -20,7 +20,6 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::clock::Clock;
-use crate::config::Budget;
 use crate::store::Store;
 use guard::Guard;
 pub use health::{Reason, Vitals};
@@ -38,8 +37,6 @@ pub struct Site {
     pub vitals: Vitals,
     /// The numbers that the daemon counts.
     pub recorded: PrometheusHandle,
-    /// What may be spent, for the metrics.
-    pub budget: Budget,
 }
 
 /// All routes, guarded.

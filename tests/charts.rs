@@ -485,3 +485,77 @@ async fn a_sound_that_is_excluded_is_not_found() {
     assert_eq!(worker.text(), own());
     ledger.end().await;
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_chart_that_was_handed_over_is_gone_on_with_after_an_error_of_the_database() {
+    let (ledger, _) = discovering(Backend::Sqlite).await;
+    let session = ledger.session().await;
+    let (config, stop) = (ledger.config(), Stop::new().1);
+    let mut discovery = Discovery::default();
+    discovery.work(&session, &config, &stop).await.unwrap();
+    assert!(
+        !discovery.is_due(NOW + DAY),
+        "this worker discovers nothing by itself"
+    );
+    let store = &session.collector.store;
+    store.enter_chart(&us(), NOW / 60 * 60, true, 1).await.unwrap();
+    ledger.execute("ALTER TABLE chart_entries RENAME TO away").await;
+    discovery.work(&session, &config, &stop).await.unwrap_err();
+    ledger.execute("ALTER TABLE away RENAME TO chart_entries").await;
+    // It is this worker's, so nothing but this tells that there is something to do.
+    assert!(discovery.is_due(NOW));
+    discovery.work(&session, &config, &stop).await.unwrap();
+    assert_eq!(ledger.rows(STATES).await, ["1 stored -"]);
+    session.close().await.unwrap();
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_chart_gives_way_and_is_gone_on_with_without_paying_twice() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let ledger = ledger(Backend::Sqlite, move |call| three_pages(call).held_by(&held)).await;
+    let session = ledger.session().await;
+    let store = &session.collector.store;
+    store.enter_chart(&us(), NOW / 60 * 60, true, 3).await.unwrap();
+    let targets_are_due = async {
+        while ledger.api.pages().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(3);
+    };
+    let stop = Stop::new().1;
+    let read = async |stop: Stop| session.read_charts(&stop).await;
+    let read = stop.or_when(targets_are_due, read).await.unwrap();
+    assert_eq!(read.cut, Some(Cut::Stopped));
+    assert_eq!(
+        ledger.rows(STATES).await,
+        ["1 - -"],
+        "what was in flight has ended"
+    );
+    session.read_charts(&stop).await.unwrap();
+    assert_eq!(ledger.rows(STATES).await, ["3 stored -"]);
+    assert_eq!((ledger.api.pages().len(), ledger.credits().await), (3, 6));
+    session.close().await.unwrap();
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_answer_is_kept_also_when_the_pause_that_it_asks_for_cannot_be_written() {
+    let busy = |_: &PageCall| Reply::new(503, "later").header("Retry-After", 7_200);
+    let ledger = ledger(Backend::Sqlite, busy).await;
+    let session = ledger.session().await;
+    let store = &session.collector.store;
+    store.enter_chart(&us(), NOW / 60 * 60, true, 1).await.unwrap();
+    ledger
+        .execute("CREATE TRIGGER broken BEFORE INSERT ON key_pauses BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        .await;
+    session.read_charts(&Stop::new().1).await.unwrap_err();
+    assert_eq!(ledger.rows(REQUESTS).await, ["1 1 answered 503 2"]);
+    ledger.execute("DROP TRIGGER broken").await;
+    session.close().await.unwrap();
+    ledger.end().await;
+}

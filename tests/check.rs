@@ -445,3 +445,20 @@ fn as_json_an_error_of_the_database_has_its_mend() {
             .contains("soundwatch db migrate")
     );
 }
+
+#[test]
+fn check_and_plan_tell_what_charts_cost_and_which_of_their_regions_are_doubtful() {
+    let place = well();
+    let text = "[discover]\nregions = [\"US\", \"UK\"]\npages = 3\n[http]\nlisten = \"127.0.0.1:0\"\n";
+    place.write("config.toml", text);
+    let check = place.run("check").expect_code(0);
+    let costs = "2 charts at \"45 5 * * *\" UTC: at most 6 requests and 12 credits a day";
+    assert!(check.stdout.contains(costs), "{check}");
+    assert!(check.stdout.contains("Alerts         to nobody"), "{check}");
+    let doubt = "warning: discover.regions: \"UK\" is not one of";
+    assert!(check.stderr.contains(doubt), "{check}");
+    assert!(!check.stderr.contains("http.listen"), "it is served: {check}");
+    let plan = place.json("plan --days 2");
+    assert_eq!(plan["charts"]["credits_per_day"], 12.0, "{plan}");
+    assert_eq!(plan["days"][1]["requests"], 6, "{plan}");
+}

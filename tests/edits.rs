@@ -257,3 +257,31 @@ fn a_reload_tells_each_setting_that_it_applies_and_each_that_needs_a_restart() {
     });
     daemon.stop(Signal::TERM).expect_code(0);
 }
+
+#[test]
+fn a_reload_does_not_wait_for_the_pass_under_way() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, &list(&[1, 2]));
+    let rate = |requests: &str| {
+        let text = format!("[api]\nrequests_per_second = {requests}\n");
+        place.write("config.toml", &text);
+    };
+    rate("0.001");
+    let daemon = place.start_logging("run", LOG);
+    let log = || std::fs::read_to_string(place.path().join(LOG)).unwrap_or_default();
+    let stored = || {
+        let status = |clip| place.run(&format!("why {clip:019} --json")).stdout;
+        (1..=2).filter(|clip| status(*clip).contains("stored")).count()
+    };
+    until("the pass waits for the next request", || stored() == 1);
+    rate("100");
+    daemon.signal(Signal::HUP);
+    until("the rest is asked at the new rate", || stored() == 2);
+    assert!(
+        log().contains("applied setting=\"api.requests_per_second\""),
+        "{}",
+        log()
+    );
+    assert!(!log().contains("left open"), "no claim was broken off: {}", log());
+    daemon.stop(Signal::TERM).expect_code(0);
+}

@@ -7,6 +7,7 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use common::Backend;
 use common::api::{Call, Reply};
@@ -305,6 +306,20 @@ async fn a_pause_that_was_ended_by_hand_asks_at_once(
     collector.store.resume(&collector.key_fingerprint).await.unwrap();
     pass(&session).await;
     assert_eq!(ledger.outcomes().await, ["failed unauthorized 1", "stored - 4"]);
+    session.close().await.unwrap();
+    ledger.end().await;
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_pause_that_the_api_asked_of_the_same_key_and_no_other() {
+    let ledger = Ledger::steady(Backend::Sqlite, 0).await;
+    let mut session = ledger.session().await;
+    session.collector.pace.pause_for(Duration::from_secs(100));
+    for (key, left) in [(KEY, 100), ("sk_live_another", 0)] {
+        let key = ApiKey::new(key).unwrap();
+        session.reconfigure(&ledger.config(), &key).unwrap();
+        assert_eq!(session.collector.pace.pause_left(), Duration::from_secs(left));
+    }
     session.close().await.unwrap();
     ledger.end().await;
 }

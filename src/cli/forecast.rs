@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::rfc3339;
 use crate::collect::{advice, catch_up_from, newest_slots};
 use crate::config::Config;
-use crate::forecast::{Forecast, Scheduled, Standing};
+use crate::forecast::{Charts, Forecast, Scheduled, Standing};
 use crate::model::TargetSpec;
 use crate::problem::Problem;
 use crate::schedule::Schedule;
@@ -109,6 +109,7 @@ pub(super) fn lines(forecast: &Forecast) -> Vec<String> {
     if rest > 0 {
         lines.push(format!("… and {rest} more schedules"));
     }
+    lines.extend(forecast.charts.as_ref().map(charts));
     lines.push(format!(
         "{} in all: about {:.0} requests and {:.0} credits a day, {:.0} credits in 30 days",
         targets(forecast.targets),
@@ -123,6 +124,21 @@ pub(super) fn lines(forecast: &Forecast) -> Vec<String> {
         });
     }
     lines
+}
+
+fn charts(charts: &Charts) -> String {
+    let count = match charts.charts {
+        1 => "1 chart".to_owned(),
+        n => format!("{n} charts"),
+    };
+    format!(
+        "{count} at \"{}\" {}: at most {:.0} requests and {:.0} credits a day; the targets that they add (at most {}) come on top",
+        charts.schedule,
+        charts.time_zone,
+        charts.requests_per_day,
+        charts.credits_per_day,
+        charts.max_targets
+    )
 }
 
 fn scheduled(scheduled: &Scheduled) -> String {

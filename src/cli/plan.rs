@@ -64,7 +64,7 @@ pub(super) async fn run(config: &Config, days: i64, advise: bool, output: Output
         learnt,
         warnings,
     } = gather(config, now).await?;
-    let forecast = Forecast::new(&targets, config.budget, standing, now, days);
+    let forecast = Forecast::new(&targets, config.discovers(), config.budget, standing, now, days);
     let over = forecast.over_budget();
     if !output.is_json() {
         tell(&warnings);

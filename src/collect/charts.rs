@@ -59,7 +59,7 @@ impl Collector {
             .take_over_charts(&self.worker.id, catch_up_from, silent_before, now)
             .await?;
         if freed > 0 {
-            tracing::warn!(charts = freed, "took over charts of a process that is gone");
+            tracing::warn!(charts = freed, "took over charts that were left open");
         }
         let mut read = ChartsRead::default();
         while !stop.requested() {
@@ -124,7 +124,7 @@ impl Collector {
         let next = taken.next;
         self.keep_pace(next);
         let cut = match next {
-            Next::Refused(reason, least) => Some(Cut::Paused(self.pause_key(reason, None, least).await?)),
+            Next::Refused(reason, least) => Some(self.pause_key(reason, None, least).await),
             _ => None,
         };
         let again = match next {
@@ -138,6 +138,8 @@ impl Collector {
         let ended = self
             .settle_page(settlement(taken, claim, self.clock.now(), again.is_none()), slot)
             .await?;
+        // Not before the answer is kept: an error must not lose it.
+        let cut = cut.transpose()?.map(Cut::Paused);
         if probes && matches!(next, Next::End) {
             self.store.resume(&self.key_fingerprint).await?;
             tracing::info!("the key works again: asking goes on");

@@ -23,6 +23,7 @@ pub mod targets;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -146,6 +147,22 @@ impl Stop {
         if self.0.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Does something under a stop of its own, which comes with this one, or as soon as `early` is done.
+    /// What has been begun ends all the same.
+    pub async fn or_when<T>(&self, early: impl Future<Output = ()>, work: impl AsyncFnOnce(Stop) -> T) -> T {
+        let (sender, either) = Self::new();
+        let mut stop = self.clone();
+        let mut work = pin!(work(either));
+        tokio::select! {
+            done = &mut work => return done,
+            () = early => {}
+            () = stop.wait() => {}
+        }
+        // Without a receiver nobody is left who would have to stop.
+        let _ = sender.send(true);
+        work.await
     }
 }
 

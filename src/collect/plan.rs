@@ -30,7 +30,7 @@ impl Collector {
             )
             .await?;
         if freed > 0 {
-            tracing::warn!(fetches = freed, "took over fetches of a process that is gone");
+            tracing::warn!(fetches = freed, "took over fetches that were left open");
         }
         let missed: Vec<MissedSlot> = groups
             .iter()

@@ -384,6 +384,12 @@ fn discover(read: &mut Reader<'_>) -> Discover {
 }
 
 impl Config {
+    /// What is found on charts, if anything is: that is for the worker that owns the watchlist.
+    pub fn discovers(&self) -> Option<&Discover> {
+        let is_asked = self.watchlist.path.is_some() && !self.discover.regions.is_empty();
+        is_asked.then_some(&self.discover)
+    }
+
     /// The API key: from the systemd credential `api-key`, else from `api.key_file`, else from
     /// `SOUNDWATCH__API__KEY`. Read anew at each call, so a reload sees a changed key.
     pub fn api_key(&self) -> Result<ApiKey, Problems> {

@@ -48,7 +48,7 @@ fn today_has_what_is_still_to_come_and_what_is_due_now() {
         due_now: 4,
         ..Standing::default()
     };
-    let forecast = Forecast::new(&watched, budget(PLENTY, PLENTY), standing, NOW, 3);
+    let forecast = Forecast::new(&watched, None, budget(PLENTY, PLENTY), standing, NOW, 3);
     assert_eq!(slots(&forecast), [5, 5, 5]);
     assert_eq!(
         forecast.days[1],
@@ -74,7 +74,14 @@ fn a_day_on_which_clocks_change_has_the_slots_that_it_really_has(
     #[case] expected: [i64; 4],
 ) {
     let watched = [target(1, "0 19 * * *", "America/New_York")];
-    let forecast = Forecast::new(&watched, budget(PLENTY, PLENTY), Standing::default(), at(now), 4);
+    let forecast = Forecast::new(
+        &watched,
+        None,
+        budget(PLENTY, PLENTY),
+        Standing::default(),
+        at(now),
+        4,
+    );
     assert_eq!(slots(&forecast), expected);
 }
 
@@ -82,6 +89,7 @@ fn a_day_on_which_clocks_change_has_the_slots_that_it_really_has(
 fn a_day_over_its_budget_says_which_setting_or_schedule_to_change() {
     let forecast = Forecast::new(
         &targets(60, "0 6,18 * * *"),
+        None,
         budget(100, PLENTY),
         Standing::default(),
         NOW,
@@ -109,7 +117,7 @@ fn what_was_spent_today_leaves_less_for_today_and_for_the_month() {
         spent: Spent { day: 98, month: 150 },
         due_now: 3,
     };
-    let forecast = Forecast::new(&targets(1, "@daily"), budget(100, 160), standing, NOW, 6);
+    let forecast = Forecast::new(&targets(1, "@daily"), None, budget(100, 160), standing, NOW, 6);
     let paid: Vec<i64> = forecast.days.iter().map(|day| day.paid_credits).collect();
     assert_eq!(paid, [2, 2, 2, 2, 2, 0]);
     assert_eq!(
@@ -134,7 +142,14 @@ fn what_was_spent_today_leaves_less_for_today_and_for_the_month() {
 #[test]
 fn a_new_month_has_its_own_budget_and_is_summed_up_to_its_end() {
     let now = at("2026-02-27T07:00:00Z");
-    let forecast = Forecast::new(&targets(1, "@daily"), budget(100, 4), Standing::default(), now, 5);
+    let forecast = Forecast::new(
+        &targets(1, "@daily"),
+        None,
+        budget(100, 4),
+        Standing::default(),
+        now,
+        5,
+    );
     let paid: Vec<i64> = forecast.days.iter().map(|day| day.paid_credits).collect();
     assert_eq!(paid, [0, 2, 2, 2, 0]);
     let months: Vec<_> = forecast
@@ -148,13 +163,13 @@ fn a_new_month_has_its_own_budget_and_is_summed_up_to_its_end() {
 #[test]
 fn a_budget_of_nothing_pays_for_nothing_and_targets_that_ask_nothing_cost_nothing() {
     let nothing = budget(0, 0);
-    let forecast = Forecast::new(&targets(1, "@daily"), nothing, Standing::default(), NOW, 2);
+    let forecast = Forecast::new(&targets(1, "@daily"), None, nothing, Standing::default(), NOW, 2);
     assert_eq!(forecast.over_budget().len(), 2);
     let spent = Standing {
         spent: Spent { day: 10, month: 10 },
         due_now: 0,
     };
-    let quiet = Forecast::new(&targets(1, "0 0 1 1 *"), nothing, spent, NOW, 2);
+    let quiet = Forecast::new(&targets(1, "0 0 1 1 *"), None, nothing, spent, NOW, 2);
     assert_eq!(quiet.over_budget(), []);
 }
 
@@ -164,10 +179,48 @@ fn a_hundred_thousand_targets_in_a_few_groups_are_counted_together() {
     let watched: Vec<TargetSpec> = (0..100_000)
         .map(|n| target(n, schedules[n % 3], "Europe/Riga"))
         .collect();
-    let forecast = Forecast::new(&watched, budget(PLENTY, PLENTY), Standing::default(), NOW, 30);
+    let forecast = Forecast::new(
+        &watched,
+        None,
+        budget(PLENTY, PLENTY),
+        Standing::default(),
+        NOW,
+        30,
+    );
     assert_eq!(forecast.targets, 100_000);
     assert_eq!(forecast.schedules.len(), 3);
     // Tuesday: once, 24 times, once.
     assert_eq!(slots(&forecast)[1], 33_334 + 24 * 33_333 + 33_333);
     assert!((credits_per_day(&watched, budget(0, 0), NOW) - forecast.credits_per_day).abs() < 1e-6);
+}
+
+#[test]
+fn pages_of_charts_are_counted_with_the_slots_and_shown_apart() {
+    let discover = Discover {
+        regions: vec!["US".parse().unwrap(), "LV".parse().unwrap()],
+        window: crate::model::Window::Days7,
+        new_to_top_100: false,
+        commercial: false,
+        pages: 3,
+        schedule: "45 5 * * *".to_owned(),
+        time_zone: "UTC".to_owned(),
+        add_top: 20,
+        max_targets: 50,
+        keep_days: 14,
+    };
+    let watched = targets(4, "15 6 * * *");
+    let of = |budget| Forecast::new(&watched, Some(&discover), budget, Standing::default(), NOW, 2);
+    let forecast = of(budget(PLENTY, PLENTY));
+    let asked: Vec<_> = forecast
+        .days
+        .iter()
+        .map(|d| (d.slots, d.requests, d.credits))
+        .collect();
+    assert_eq!(asked, [(0, 0, 0), (4, 10, 20)]);
+    assert_eq!((forecast.targets, forecast.schedules.len()), (4, 1));
+    let close = |one: f64, other: f64| (one - other).abs() < 1e-9;
+    assert!(close(forecast.credits_per_day, 20.0), "{forecast:?}");
+    assert!(close(forecast.charts.unwrap().credits_per_day, 12.0));
+    assert!(!of(budget(19, PLENTY)).over_budget().is_empty());
+    assert!(of(budget(20, PLENTY)).over_budget().is_empty());
 }

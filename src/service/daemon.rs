@@ -1,6 +1,7 @@
 //! The daemon: a loop that wakes once a second and makes a pass when something is due. It remembers
 //! only when to look next; what is due is computed from the ledger each time.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::collect::{Cut, PassError, Report, Stop, Wanted};
 use crate::config::Config;
 use crate::schedule::Schedule;
 use crate::store::{Store, StoreError};
+use crate::watchlist::region_doubts;
 
 /// Where other workers may change the targets, so many seconds pass at most before the next look.
 const SHARED_LOOK: i64 = 60;
@@ -51,6 +53,7 @@ pub async fn run(
     let (store, clock) = (collector.store.clone(), collector.clock.clone());
     let follower = Follower::new(store, clock.clone(), receiver, Arc::clone(&edited));
     follower.begin().await?;
+    warn_of_charts(&config);
     let listen = config.http.listen;
     let web = listen.map(|listen| Web::start(&config, listen, clock, session.vitals.clone()));
     let web = web.transpose()?;
@@ -63,7 +66,6 @@ pub async fn run(
             followed,
             edited,
             alerting,
-            hangup,
             discovery: Discovery::default(),
             look_at: 0,
             not_before: 0,
@@ -72,7 +74,10 @@ pub async fn run(
             last_tick: 0,
             standing: Standing::default(),
         };
-        let (lived, ()) = tokio::join!(daemon.live(stop.clone(), load), follower.follow(news, stop));
+        let (lived, ()) = tokio::join!(
+            daemon.live(stop.clone(), hangup, load),
+            follower.follow(news, stop)
+        );
         lived
     };
     let lived = signals.stopping(live).await;
@@ -88,7 +93,6 @@ struct Daemon {
     /// Told when an edit has changed the targets.
     edited: Arc<Notify>,
     alerting: Alerting,
-    hangup: Signal,
     discovery: Discovery,
     /// The next instant at which something can be due, unix seconds.
     look_at: i64,
@@ -105,6 +109,7 @@ impl Daemon {
     async fn live(
         mut self,
         mut stop: Stop,
+        mut hangup: Signal,
         load: impl Fn() -> Result<Config, crate::problem::Problems>,
     ) -> Result<(), ServiceError> {
         let mut heartbeat = Heartbeat::start().await?;
@@ -112,12 +117,10 @@ impl Daemon {
         notify::ready();
         loop {
             tokio::select! {
-                _ = heartbeat.beats.recv() => self.tick(&stop).await,
-                _ = self.hangup.recv() => {
-                    notify::reloading();
+                _ = heartbeat.beats.recv() => if self.beat(&mut hangup, &stop).await {
                     self.reload(&load).await;
-                    notify::ready();
-                }
+                },
+                _ = hangup.recv() => self.reload(&load).await,
                 () = self.edited.notified() => self.look_at = 0,
                 () = stop.wait() => break,
             }
@@ -129,7 +132,19 @@ impl Daemon {
         Ok(())
     }
 
-    /// One beat. Errors of the database are logged and tried again: a daemon outlives an outage.
+    /// One beat, which a reload cuts short as a stop does: what is in flight ends, and nothing new is begun.
+    /// `true`: a reload was asked for meanwhile.
+    async fn beat(&mut self, hangup: &mut Signal, stop: &Stop) -> bool {
+        let asked = Cell::new(false);
+        let hangup = async {
+            hangup.recv().await;
+            asked.set(true);
+        };
+        stop.or_when(hangup, async |stop| self.tick(&stop).await).await;
+        asked.get()
+    }
+
+    /// Does what is due. Errors of the database are logged and tried again: a daemon outlives an outage.
     async fn tick(&mut self, stop: &Stop) {
         let now = self.session.collector.clock.now();
         // A clock that went backwards has changed what is due.
@@ -167,11 +182,26 @@ impl Daemon {
         } else {
             self.index(now, stop).await;
         }
-        // Charts come after what is watched: their troubles must not hold it up.
-        if open || self.discovery.is_due(now) {
-            self.discovery.work(&self.session, &self.config, stop).await?;
+        if !stop.requested() && (open || self.discovery.is_due(now)) {
+            self.charts(stop).await?;
         }
         Ok(())
+    }
+
+    /// Charts come after what is watched: they are left as they stand when the next slot is due or the
+    /// watchlist has changed, be it in the midst of a long wait.
+    async fn charts(&mut self, stop: &Stop) -> Result<(), PassError> {
+        let clock = &self.session.collector.clock;
+        let left = (self.look_at - clock.now()).max(0).unsigned_abs();
+        let targets_are_due = async {
+            tokio::select! {
+                () = clock.sleep(Duration::from_secs(left)) => {}
+                // Told once more, to the loop.
+                () = self.edited.notified() => self.edited.notify_one(),
+            }
+        };
+        let read = async |stop: Stop| self.discovery.work(&self.session, &self.config, &stop).await;
+        stop.or_when(targets_are_due, read).await
     }
 
     /// Nothing is to be asked: what the passes have left of the index is computed, for about a beat, so
@@ -247,6 +277,12 @@ impl Daemon {
 
     /// Reads the configuration and the watchlist again. What cannot change while running says so.
     async fn reload(&mut self, load: &impl Fn() -> Result<Config, crate::problem::Problems>) {
+        notify::reloading();
+        self.take_over(load).await;
+        notify::ready();
+    }
+
+    async fn take_over(&mut self, load: &impl Fn() -> Result<Config, crate::problem::Problems>) {
         let config = match load() {
             Ok(config) => config,
             Err(problems) => return tracing::error!("the configuration is not reloaded:\n{problems}"),
@@ -265,6 +301,7 @@ impl Daemon {
             tracing::info!(from = before, to = collector.key_fingerprint, "another API key");
         }
         self.config = adopted(&self.config, config);
+        warn_of_charts(&self.config);
         self.alerting
             .reconfigure(&self.config, &self.session.collector.key_fingerprint);
         self.followed.send_replace(Followed::of(&self.config));
@@ -274,6 +311,13 @@ impl Daemon {
         self.look_at = 0;
         self.discovery = Discovery::default();
         tracing::info!("reloaded");
+    }
+}
+
+/// Logs what is doubtful about the charts that are read.
+fn warn_of_charts(config: &Config) {
+    for doubt in region_doubts("discover.regions", &config.discover.regions) {
+        tracing::warn!("{doubt}");
     }
 }
 

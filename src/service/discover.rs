@@ -1,13 +1,17 @@
 //! Discovering: the daemon reads charts on a cron of its own, and has their first sounds watched. What is
 //! due is computed from the ledger, as for targets; the watchlist file is edited as by hand.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use tokio::task::spawn_blocking;
 
 use super::Session;
 use crate::clock::DAY;
 use crate::collect::{Cut, PassError, Stop};
 use crate::config::{Config, Discover};
-use crate::model::{Chart, Region, name};
+use crate::model::{Chart, ClipId, Region, name};
+use crate::problem::Problem;
 use crate::schedule::Schedule;
 use crate::source::read_text;
 use crate::store::StoreError;
@@ -31,20 +35,24 @@ impl Discovery {
     pub async fn work(&mut self, session: &Session, config: &Config, stop: &Stop) -> Result<(), PassError> {
         let collector = &session.collector;
         let now = collector.clock.now();
+        // Until this has gone well it is due at once.
+        let is_first = std::mem::take(&mut self.look_at) == 0;
         // Whoever owns the watchlist discovers; a second worker would only pay twice.
         let path = config
             .watchlist
             .path
             .as_deref()
-            .filter(|_| !config.discover.regions.is_empty());
+            .filter(|_| config.discovers().is_some());
         if path.is_some() {
             enter(session, &config.discover, now).await?;
         }
         let read = session.read_charts(stop).await?;
         if let Some(path) = path
-            && (read.ended > 0 || self.look_at == 0)
+            && (read.ended > 0 || is_first)
         {
-            follow_charts(session, &config.discover, path, now).await?;
+            session
+                .alive(follow_charts(session, &config.discover, path, now))
+                .await?;
         }
         let next = schedule(&config.discover).and_then(|schedule| schedule.next(now));
         let next = next.filter(|_| path.is_some()).unwrap_or(i64::MAX);
@@ -98,9 +106,11 @@ async fn follow_charts(
     now: i64,
 ) -> Result<(), StoreError> {
     let found = found(session, discover, path, now).await?;
-    let edited = edit(path, false, |editor| {
-        Ok(follow(editor, &found, discover.max_targets))
-    });
+    let (path, most) = (path.to_path_buf(), discover.max_targets);
+    // A large file takes its time, and so does somebody else's edit.
+    let edited = spawn_blocking(move || edit(&path, false, |editor| Ok(follow(editor, &found, most)))).await;
+    let edited =
+        edited.unwrap_or_else(|error| Err(Problem::new(format!("the edit has failed: {error}")).into()));
     match edited {
         Ok(edited) => {
             for warning in &edited.warnings {
@@ -127,18 +137,16 @@ async fn found(
     now: i64,
 ) -> Result<Vec<Found>, StoreError> {
     let store = &session.collector.store;
-    // What is wrong with the file is told when it is edited.
-    let text = read_text(path, "").unwrap_or_default();
-    let editor = Editor::open(&text).ok();
+    let (file, regions) = (path.to_path_buf(), discover.regions.clone());
+    // Nothing is known of a file that is broken: what is wrong with it is told when it is edited.
+    let watched = spawn_blocking(move || watched(&file, &regions)).await;
+    let watched = watched.unwrap_or_default();
     let top = i64::try_from(discover.add_top).unwrap_or(i64::MAX);
     let mut found = Vec::new();
     for region in &discover.regions {
         let chart = chart(discover, *region);
-        let watched = editor
-            .as_ref()
-            .map(|editor| discovered(editor, *region))
-            .unwrap_or_default();
-        let off = store.off_chart(&chart, &watched).await?;
+        let watched = watched.get(region).map_or(&[][..], Vec::as_slice);
+        let off = store.off_chart(&chart, watched).await?;
         let long_off = off
             .into_iter()
             .filter(|off| now - off.since >= discover.keep_days * DAY);
@@ -159,4 +167,14 @@ async fn found(
         });
     }
     Ok(found)
+}
+
+/// The sounds that were found before and are watched, by region.
+fn watched(path: &Path, regions: &[Region]) -> BTreeMap<Region, Vec<ClipId>> {
+    let editor = read_text(path, "").ok().and_then(|text| Editor::open(&text).ok());
+    let here = |editor: &Editor| {
+        let of = |region: &Region| (*region, discovered(editor, *region));
+        regions.iter().map(of).collect()
+    };
+    editor.as_ref().map(here).unwrap_or_default()
 }

@@ -76,7 +76,7 @@ impl Session {
         collector.sign_of_life().await?;
         Ok(Self {
             collector,
-            vitals: Vitals::default(),
+            vitals: Vitals::of(config.budget),
             _lock: lock,
         })
     }
@@ -111,21 +111,24 @@ impl Session {
         Ok(report)
     }
 
-    /// Computes the index of what is marked, with signs of life beside it. `false`: it can't be done now.
+    /// Computes the index of what is marked. `false`: it can't be done now.
     pub async fn index(&self, go_on: &dyn Fn() -> bool) -> bool {
-        tokio::select! {
-            done = self.collector.index(go_on) => done,
-            never = signs_of_life(|| self.collector.sign_of_life()) => match never {},
-        }
+        self.alive(self.collector.index(go_on)).await
     }
 
-    /// Makes one pass, with signs of life beside it: after [`SILENT_AFTER`] seconds without one,
-    /// other workers would take a long pass for dead, and pay for its slots again.
+    /// Makes one pass.
+    pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
+        self.alive(self.collector.pass_and_index(wanted, stop, observe))
+            .await
+    }
+
+    /// Does something that may take long, with signs of life beside it: after [`SILENT_AFTER`] seconds
+    /// without one, other workers would take this one for dead, and pay for its slots again.
     ///
     /// [`SILENT_AFTER`]: crate::store::workers::SILENT_AFTER
-    pub async fn pass(&self, wanted: Wanted, stop: &Stop, observe: Observe<'_>) -> Result<Report, PassError> {
+    pub(super) async fn alive<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
-            report = self.collector.pass_and_index(wanted, stop, observe) => report,
+            done = work => done,
             never = signs_of_life(|| self.sign_of_life()) => match never {},
         }
     }
@@ -138,20 +141,23 @@ impl Session {
         Ok(())
     }
 
-    /// Reads the charts that are open, with signs of life beside it.
+    /// Reads the charts that are open.
     pub async fn read_charts(&self, stop: &Stop) -> Result<ChartsRead, PassError> {
-        tokio::select! {
-            read = self.collector.read_charts(stop) => read,
-            never = signs_of_life(|| self.sign_of_life()) => match never {},
-        }
+        self.alive(self.collector.read_charts(stop)).await
     }
 
     /// Takes over what can change while it runs: limits, pace, and the key with its client.
     pub fn reconfigure(&mut self, config: &Config, key: &ApiKey) -> Result<(), ServiceError> {
         let collector = &mut self.collector;
         collector.client = client(config, key, collector.clock.clone())?;
-        collector.pace = Pace::new(config.api.requests_per_second, collector.clock.clone());
+        let pace = Pace::new(config.api.requests_per_second, collector.clock.clone());
+        // What the API asked of this key still holds.
+        if collector.key_fingerprint == key.fingerprint() {
+            pace.pause_for(collector.pace.pause_left());
+        }
+        collector.pace = pace;
         collector.limits = limits(config);
+        self.vitals.may_spend(config.budget);
         collector.key_fingerprint = key.fingerprint();
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Web {
             .build()
             .map_err(|error| broken("runtime", error.to_string()))?;
         let (sender, stop) = Stop::new();
-        let (url, budget) = (config.database.url.clone(), config.budget);
+        let url = config.database.url.clone();
         let serving = async move {
             let store = match Store::open_reader(url.expose()) {
                 Ok(store) => store,
@@ -75,7 +75,6 @@ impl Web {
                 clock,
                 vitals,
                 recorded,
-                budget,
             };
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, router(site, guard), stop).await,

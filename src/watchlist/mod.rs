@@ -16,7 +16,7 @@ use std::path::Path;
 pub use clip::clip_id;
 pub use diff::{Changed, Diff, StoredTarget, diff};
 pub use parse::parse;
-pub use regions::{REGIONS, region_doubt};
+pub use regions::{REGIONS, region_doubt, region_doubts};
 
 use crate::model::TargetSpec;
 use crate::problem::{Problem, Problems};

@@ -1,6 +1,7 @@
 //! The markets that the API is known to serve.
 
 use crate::model::Region;
+use crate::problem::Problem;
 
 /// The known markets. The API's own set is not documented, so others are doubted, not refused.
 pub const REGIONS: [&str; 71] = [
@@ -29,4 +30,12 @@ pub fn region_doubt(region: Region) -> Option<(String, String)> {
         format!("\"{code}\" is not one of the {count} known regions"),
         advice,
     ))
+}
+
+/// The same about those that stand in a setting.
+pub fn region_doubts(setting: &str, regions: &[Region]) -> Vec<Problem> {
+    let doubts = regions.iter().filter_map(|region| region_doubt(*region));
+    doubts
+        .map(|(message, help)| Problem::new(format!("{setting}: {message}")).help(help))
+        .collect()
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Site;
 use crate::clock::rfc3339;
 use crate::collect::PassError;
+use crate::config::Budget;
 
 /// The daemon gives a sign of life every five seconds; without one for so long it stands still.
 const SILENCE: i64 = 60;
@@ -20,16 +21,17 @@ const SILENCE: i64 = 60;
 const LATE: i64 = 900;
 
 /// What the daemon says about itself, shared with who shows it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Vitals(Arc<Mutex<Signs>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Signs {
     /// Unix seconds; 0: not yet.
     alive_at: i64,
     database: Option<String>,
     spool: Option<String>,
     next_look_at: Option<i64>,
+    budget: Budget,
 }
 
 /// Why it is not ready.
@@ -42,6 +44,27 @@ pub struct Reason {
 }
 
 impl Vitals {
+    /// Of a daemon that starts and may spend so much.
+    pub fn of(budget: Budget) -> Self {
+        Self(Arc::new(Mutex::new(Signs {
+            alive_at: 0,
+            database: None,
+            spool: None,
+            next_look_at: None,
+            budget,
+        })))
+    }
+
+    /// From now on it may spend so much.
+    pub fn may_spend(&self, budget: Budget) {
+        self.signs().budget = budget;
+    }
+
+    /// What it may spend.
+    pub fn budget(&self) -> Budget {
+        self.signs().budget
+    }
+
     /// The loop turns at `at` (unix seconds), and the database has just answered.
     pub fn alive(&self, at: i64) {
         let mut signs = self.signs();

@@ -138,10 +138,10 @@ async fn ask(site: &Site) -> Result<(), StoreError> {
     gauge!("soundwatch_open_fetches").set(fetches as f64);
     let lag = oldest_slot_at.map_or(0, |at| (now - at).max(0));
     gauge!("soundwatch_slot_lag_seconds").set(lag as f64);
-    let spent = store.spent(now).await?;
+    let (spent, budget) = (store.spent(now).await?, site.vitals.budget());
     for (span, spent, budget) in [
-        ("day", spent.day, site.budget.daily_credits),
-        ("month", spent.month, site.budget.monthly_credits),
+        ("day", spent.day, budget.daily_credits),
+        ("month", spent.month, budget.monthly_credits),
     ] {
         gauge!("soundwatch_credits_spent", "span" => span).set(spent as f64);
         gauge!("soundwatch_credits_budget", "span" => span).set(budget as f64);

@@ -21,7 +21,7 @@ use crate::forecast::{Forecast, Standing};
 use crate::model::TargetSpec;
 use crate::problem::{Problem, Problems};
 use crate::store::sqlite_file;
-use crate::watchlist;
+use crate::watchlist::{self, region_doubts};
 use machine::Machine;
 use spend::Spent;
 
@@ -50,12 +50,20 @@ struct Summary {
     /// What the watchlist changes in the stored targets.
     changes: Option<Changes>,
     forecast: Option<Forecast>,
+    alerts: Alerting,
     key_fingerprint: Option<String>,
     database: Option<String>,
     database_state: Option<String>,
     room: Vec<String>,
     /// What came of the one request of `--spend`.
     spent: Option<Spent>,
+}
+
+/// Who is told when something is wrong; the addresses are secrets.
+#[derive(Default, Serialize)]
+struct Alerting {
+    webhook: bool,
+    heartbeat: bool,
 }
 
 /// The document of `--json`.
@@ -125,6 +133,13 @@ impl Findings {
             None => variable.name.clone(),
         });
         self.summary.environment = told.collect();
+        let regions = &examined.config.discover.regions;
+        self.warnings.extend(region_doubts("discover.regions", regions));
+        let alerts = &examined.config.alerts;
+        self.summary.alerts = Alerting {
+            webhook: alerts.webhook_url.is_some(),
+            heartbeat: alerts.heartbeat_url.is_some(),
+        };
     }
 
     /// Reads the watchlist also when the configuration has problems, unless it is not clear where it is.
@@ -196,13 +211,15 @@ impl Findings {
     }
 
     fn forecast(&mut self, config: &Config, wanted: &[TargetSpec], standing: Standing, now: i64) {
-        let forecast = Forecast::new(wanted, config.budget, standing, now, FORECAST_DAYS);
+        let forecast = Forecast::new(
+            wanted,
+            config.discovers(),
+            config.budget,
+            standing,
+            now,
+            FORECAST_DAYS,
+        );
         self.warnings.extend(forecast.over_budget());
-        if config.http.listen.is_some() {
-            self.warnings.push(Problem::new(
-                "http.listen is set, but this version serves no page yet",
-            ));
-        }
         self.summary.forecast = Some(forecast);
     }
 

@@ -30,6 +30,15 @@ impl Summary {
         for line in self.forecast.iter().flat_map(lines) {
             row("", line);
         }
+        let alerts = match (self.alerts.webhook, self.alerts.heartbeat) {
+            (true, true) => "to the webhook; silence is noticed at the heartbeat URL",
+            (true, false) => {
+                "to the webhook; without alerts.heartbeat_url a dead daemon is noticed by nobody"
+            }
+            (false, true) => "to nobody (alerts.webhook_url); silence is noticed at the heartbeat URL",
+            (false, false) => "to nobody: set alerts.webhook_url and alerts.heartbeat_url",
+        };
+        row("Alerts", alerts.to_owned());
         let fingerprint = or(&self.key_fingerprint, "unknown");
         row("Key", format!("fingerprint {fingerprint}"));
         let (database, state) = (or(&self.database, ""), or(&self.database_state, ""));

@@ -210,7 +210,14 @@ async fn coming(
     let from = catch_up_from(config.schedule.catch_up, now);
     let due_now = store.due_count(&newest, from).await?;
     let standing = Standing { spent, due_now };
-    let forecast = Forecast::of_schedules(schedules, config.budget, standing, now, FORECAST_DAYS);
+    let forecast = Forecast::of_schedules(
+        schedules,
+        config.discovers(),
+        config.budget,
+        standing,
+        now,
+        FORECAST_DAYS,
+    );
     Ok(Coming {
         due_now,
         today_credits: forecast.days.first().map_or(0, |day| day.credits),

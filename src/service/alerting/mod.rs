@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::alert::Health;
 use crate::clock::Clock;
-use crate::collect::{Collector, PassError, Report, Stop};
+use crate::collect::{Collector, Cut, PassError, Report, Stop};
 use crate::config::{Alerts, Budget, Config};
 use crate::model::Outcome;
 use crate::problem::Problems;
@@ -178,10 +178,11 @@ impl WatchlistNews {
     }
 }
 
-/// Whether a pass shows that all is well: nothing cut it short, and not everything that was asked failed.
+/// Whether a pass shows that all is well: nothing but a stop or a reload cut it short, and not everything
+/// that was asked failed.
 fn is_good(report: &Report) -> bool {
     let count = |outcome| report.outcomes.get(&outcome).copied().unwrap_or_default();
     let bad = count(Outcome::Failed) + count(Outcome::Rejected);
     let good = count(Outcome::Stored) + count(Outcome::Confirmed) + count(Outcome::NoData);
-    report.cut.is_none() && (bad == 0 || good > 0)
+    matches!(report.cut, None | Some(Cut::Stopped)) && (bad == 0 || good > 0)
 }
