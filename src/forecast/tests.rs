@@ -205,6 +205,7 @@ fn pages_of_charts_are_counted_with_the_slots_and_shown_apart() {
         schedule: "45 5 * * *".to_owned(),
         time_zone: "UTC".to_owned(),
         add_top: 20,
+        exclude: Vec::new(),
         max_targets: 50,
         keep_days: 14,
     };
