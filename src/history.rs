@@ -15,14 +15,15 @@ pub fn segments(days: &[IndexDay]) -> impl Iterator<Item = &[IndexDay]> {
     days.chunk_by(|a, b| a.segment == b.segment)
 }
 
-/// How a day compares with an earlier one of its segment, in times.
+/// How the mean of a week compares with that of an earlier one of its segment, in times. Whole weeks, so
+/// that each weekday is in both.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// By so much it has grown: 1 is the same, 2 twice as much.
     pub times: f64,
     /// At least so much. The true bounds of a ratio may be narrower, never wider.
     pub least: f64,
-    /// At most so much; `None` where the earlier day may have been nothing.
+    /// At most so much; `None` where the earlier week may have been nothing.
     pub most: Option<f64>,
 }
 
@@ -32,11 +33,36 @@ impl Change {
         self.least > 1.0 || self.most.is_some_and(|most| most < 1.0)
     }
 
-    fn between(earlier: &IndexDay, later: &IndexDay) -> Option<Self> {
+    fn between(earlier: &Week, later: &Week) -> Option<Self> {
         (earlier.value > 0.0).then(|| Self {
             times: later.value / earlier.value,
             least: later.low / earlier.high.max(earlier.value),
             most: (earlier.low > 0.0).then(|| later.high / earlier.low),
+        })
+    }
+}
+
+const WEEK: i64 = 7;
+
+/// The means of seven days. The true mean lies between those of the bounds.
+struct Week {
+    value: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Week {
+    /// The week that ends with a day; `None` where one of its days is missing or provisional.
+    fn until(segment: &[IndexDay], last: i64) -> Option<Self> {
+        let days = segment.iter().filter(|day| !day.provisional);
+        let days: Vec<&IndexDay> = days
+            .filter(|day| (last - WEEK + 1..=last).contains(&day.day))
+            .collect();
+        let mean = |part: fn(&IndexDay) -> f64| days.iter().map(|day| part(day)).sum::<f64>() / 7.0;
+        (days.len() == 7).then(|| Self {
+            value: mean(|day| day.value),
+            low: mean(|day| day.low),
+            high: mean(|day| day.high),
         })
     }
 }
@@ -46,12 +72,11 @@ impl Change {
 pub struct Summary {
     /// The newest day.
     pub newest: IndexDay,
-    /// The day that changes are told of: the newest that is settled, if the newest segment has one.
-    pub settled: IndexDay,
-    /// Against seven days before; `None` where that day is missing, was nothing or does not compare.
+    /// The last seven settled days against the seven before; `None` where one of them is missing or does
+    /// not compare, or where all of the earlier ones were nothing.
     pub week: Option<Change>,
-    /// Against thirty days before.
-    pub month: Option<Change>,
+    /// The last seven settled days against the seven that end 28 days earlier.
+    pub four_weeks: Option<Change>,
     /// The best day of the newest segment.
     pub peak: IndexDay,
 }
@@ -60,22 +85,16 @@ pub struct Summary {
 pub fn summary(days: &[IndexDay]) -> Option<Summary> {
     let segment = segments(days).last()?;
     let newest = *segment.last()?;
-    let settled = segment
-        .iter()
-        .rev()
-        .find(|day| !day.provisional)
-        .copied()
-        .unwrap_or(newest);
+    let settled = segment.iter().rev().find(|day| !day.provisional);
     let change = |back: i64| {
-        let earlier = segment.iter().find(|day| day.day == settled.day - back)?;
-        Change::between(earlier, &settled)
+        let last = settled?.day;
+        Change::between(&Week::until(segment, last - back)?, &Week::until(segment, last)?)
     };
     let best = |a: &&IndexDay, b: &&IndexDay| a.value.total_cmp(&b.value).then(b.day.cmp(&a.day));
     Some(Summary {
         newest,
-        settled,
-        week: change(7),
-        month: change(30),
+        week: change(WEEK),
+        four_weeks: change(4 * WEEK),
         peak: *segment.iter().max_by(best)?,
     })
 }

@@ -59,6 +59,8 @@ fn one_can_go_on_where_the_demo_ends() {
         "as one index",
         "sqlite3 -box",
         "soundwatch-demo/config.toml status",
+        "soundwatch-demo/config.toml history ",
+        "soundwatch-demo/config.toml report ",
     ] {
         assert!(demo.stdout.contains(part), "{part} is missing in\n{demo}");
     }

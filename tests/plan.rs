@@ -190,6 +190,9 @@ schedule = "15 6 * * 1"
         "1 × 7 at \"15 6 * * *\" UTC, 60 credits each in 30 days",
         "better: auto at \"15 6 * * *\", 60 credits",
         "1 × auto at \"15 6 * * 1\" UTC, 9 credits",
+        "0.35 %",
+        "cheaper: 30 at",
+        "cheaper, but less exact: 30 at",
     ] {
         assert!(plan.stdout.contains(part), "{part} is missing in\n{plan}");
     }

@@ -154,6 +154,20 @@ async fn a_report_that_cannot_be_written_leaves_the_old_one_and_nothing_beside()
 }
 
 #[tokio::test]
+async fn a_dash_is_stdout_and_no_file() {
+    let (_database, place) = place(Backend::Sqlite, HISTORY).await;
+    let told = place.run("report -o -").expect_code(0);
+    assert_well_formed(&told.stdout);
+    assert!(
+        told.stdout.trim_end().ends_with("</html>"),
+        "nothing but the page"
+    );
+    assert_eq!(place.path().read_dir().unwrap().count(), 0);
+    let json = place.run("report -o - --json").expect_code(2);
+    assert!(json.stderr.contains("stdout has the page itself"), "{json}");
+}
+
+#[tokio::test]
 async fn a_report_that_is_stopped_leaves_nothing() {
     let (database, place) = place(Backend::Sqlite, HISTORY).await;
     // Never gives its first row, since it is never done with sorting.

@@ -115,10 +115,14 @@ async fn the_newest_scheduled_slot_is_there_however_many_were_asked_for_since(
         ledger.advance(60);
         ledger.force(None).await;
     }
-    let found = slots_of_the_first(&ledger, 1).await;
-    let forced: Vec<bool> = found.slots.iter().map(|slot| slot.forced).collect();
-    assert_eq!(forced, [false, true]);
-    assert_eq!(found.of_all, 4);
+    for limit in 1..=5 {
+        let found = slots_of_the_first(&ledger, limit).await;
+        let forced: Vec<bool> = found.slots.iter().rev().map(|slot| slot.forced).collect();
+        let newest_first = [true, true, true, false];
+        assert_eq!(forced, newest_first[..usize::try_from(limit.min(4)).unwrap()]);
+        assert!(!found.newest_scheduled.unwrap().forced);
+        assert_eq!(found.of_all, 4);
+    }
     ledger.end().await;
 }
 

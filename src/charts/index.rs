@@ -52,8 +52,12 @@ pub fn index_chart(chart: &IndexChart<'_>) -> Markup {
 
 fn draw(of: &IndexChart<'_>, surface: Surface<'_>) -> Drawn {
     let (first, last) = (of.days.first()?.day, of.days.last()?.day);
-    // A few days alone would be far apart.
-    let last = last.max(first + 7);
+    // A day alone stands in the middle.
+    let (first, last) = if first == last {
+        (first - 1, last + 1)
+    } else {
+        (first, last)
+    };
     let top = of
         .days
         .iter()

@@ -14,7 +14,7 @@ mod world;
 
 pub use bar::bar;
 pub use index::{IndexChart, index_chart};
-pub use spark::spark;
+pub use spark::{spark, spark_over};
 pub use world::{LEVELS, level, world_map, world_shapes};
 
 /// The style sheet of all charts.

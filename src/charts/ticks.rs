@@ -13,13 +13,16 @@ pub(super) struct Tick {
 /// The most labels that an axis has room for.
 const MOST: usize = 13;
 
-/// Labels for the days from `first` to `last`: Mondays, or the first days of months, quarters or years.
+/// Labels for the days from `first` to `last`: days, Mondays, or the first days of months, quarters or years.
 pub(super) fn ticks(first: i64, last: i64) -> Vec<Tick> {
     let Some(begin) = date(first) else {
         return Vec::new();
     };
-    if last - first <= 70 {
-        return weeks(begin, first, last);
+    match last - first {
+        ..=7 => return days(begin, last, 1),
+        8..=14 => return days(begin, last, 2),
+        15..=70 => return weeks(begin, last),
+        _ => {}
     }
     let step = [1, 2, 3, 6, 12, 24, 60, 120, 600]
         .into_iter()
@@ -27,17 +30,20 @@ pub(super) fn ticks(first: i64, last: i64) -> Vec<Tick> {
     months(begin, last, step.unwrap_or(1_200))
 }
 
-fn weeks(begin: NaiveDate, first: i64, last: i64) -> Vec<Tick> {
+fn weeks(begin: NaiveDate, last: i64) -> Vec<Tick> {
     let to_monday = (7 - begin.weekday().num_days_from_monday()) % 7;
     let monday = begin.checked_add_days(Days::new(u64::from(to_monday)));
-    let mondays = std::iter::successors(monday, |day| day.checked_add_days(Days::new(7)));
-    mondays
+    monday.map_or_else(Vec::new, |monday| days(monday, last, 7))
+}
+
+/// One day in `step`.
+fn days(begin: NaiveDate, last: i64, step: u64) -> Vec<Tick> {
+    std::iter::successors(Some(begin), |day| day.checked_add_days(Days::new(step)))
         .map(|day| Tick {
             day: number(day),
             label: day.format("%-d %b").to_string(),
         })
         .take_while(|tick| tick.day <= last)
-        .filter(|tick| tick.day >= first)
         .collect()
 }
 
@@ -76,7 +82,12 @@ mod tests {
     }
 
     #[test]
-    fn few_days_are_told_by_mondays_and_many_by_months_or_years() {
+    fn few_days_are_told_by_days_or_mondays_and_many_by_months_or_years() {
+        assert_eq!(labels(DAY + 2), "20 Nov | 21 Nov | 22 Nov");
+        assert_eq!(
+            labels(DAY + 12),
+            "20 Nov | 22 Nov | 24 Nov | 26 Nov | 28 Nov | 30 Nov | 2 Dec"
+        );
         assert_eq!(labels(DAY + 20), "24 Nov | 1 Dec | 8 Dec");
         assert_eq!(labels(DAY + 120), "Dec | 2026 | Feb | Mar");
         assert_eq!(
@@ -84,6 +95,6 @@ mod tests {
             "2026 | Mar | May | Jul | Sep | Nov | 2027 | Mar"
         );
         assert!(ticks(DAY, DAY + 100_000).len() <= MOST + 1);
-        assert_eq!(ticks(DAY, DAY), []);
+        assert_eq!(labels(DAY), "20 Nov");
     }
 }

@@ -103,7 +103,7 @@ pub(super) enum Command {
     ///
     /// The page loads nothing from anywhere and can be mailed or printed. Needs the database only.
     Report {
-        /// Where to put it; a file that is there is replaced once the new one is whole
+        /// Where to put it; a file that is there is replaced once the new one is whole; -: stdout
         #[arg(short, long, value_name = "FILE", default_value = "report.html")]
         output: PathBuf,
     },

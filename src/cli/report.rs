@@ -9,6 +9,7 @@ use super::beside::Beside;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::config::Config;
+use crate::problem::{Problem, Problems};
 use crate::report::{self, ReportError, Shown};
 use crate::service::signals::Signals;
 use crate::store::{Missing, Store};
@@ -25,6 +26,9 @@ struct Written {
 }
 
 pub(super) async fn run(config: &Config, file: &Path, output: Output) -> Result<Exit, Failure> {
+    if file == Path::new("-") {
+        return to_stdout(config, output).await;
+    }
     let began = super::clock().monotonic();
     let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
     store.require_migrated().await?;
@@ -50,6 +54,24 @@ pub(super) async fn run(config: &Config, file: &Path, output: Output) -> Result<
     };
     output.result(&written, text)?;
     Ok(Exit::Done)
+}
+
+async fn to_stdout(config: &Config, output: Output) -> Result<Exit, Failure> {
+    if output.is_json() {
+        let problem =
+            Problem::new("--json describes a file that was written, and stdout has the page itself");
+        return Err(Problems::from(problem.help("leave --json out, or name a file with --output")).into());
+    }
+    let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
+    store.require_migrated().await?;
+    let mut stdout = BufWriter::new(io::stdout());
+    let written = report::write(&store, super::clock().now(), &mut stdout).await;
+    store.close().await;
+    match written {
+        Ok(_) => Ok(Exit::Done),
+        Err(ReportError::Store(error)) => Err(error.into()),
+        Err(ReportError::Write(error)) => Err(Failure::output(error)),
+    }
 }
 
 /// Writes the page beside its place and moves it there once it is whole and on disk.

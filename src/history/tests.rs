@@ -31,47 +31,62 @@ fn a_line_ends_at_a_missing_day_and_where_days_stop_comparing() {
 }
 
 #[test]
-fn a_change_is_told_of_settled_days_with_bounds_that_hold_the_true_ones() {
-    let mut days: Vec<IndexDay> = (0..=31).map(|n| day(n, 50.0)).collect();
-    days[23].value = 25.0;
-    (days[23].low, days[23].high) = (20.0, 26.0);
-    days[31].provisional = true;
-    let summary = summary(&days).unwrap();
-    assert_eq!((summary.newest.day, summary.settled.day), (31, 30));
-    let week = summary.week.unwrap();
+fn a_sound_that_is_flat_but_for_its_weekdays_has_not_changed() {
+    // Each seventh day four times as much: a day alone against another would be +300 % or −75 %.
+    let days: Vec<IndexDay> = (0..35)
+        .map(|n| day(n, if n % 7 == 5 { 100.0 } else { 25.0 }))
+        .collect();
+    for newest in 28..35 {
+        let summary = summary(&days[..=newest]).unwrap();
+        let week = summary.week.unwrap();
+        assert!((week.times - 1.0).abs() < 1e-9 && !week.is_certain(), "{week:?}");
+        assert_eq!(summary.four_weeks.is_some(), newest == 34, "{newest}");
+    }
+    assert!((summary(&days).unwrap().four_weeks.unwrap().times - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_change_is_told_of_settled_weeks_with_bounds_that_hold_the_true_ones() {
+    let mut days: Vec<IndexDay> = (0..14).map(|n| day(n, if n < 7 { 25.0 } else { 50.0 })).collect();
+    (days[0].low, days[0].high) = (11.5, 48.5);
+    days.push(IndexDay {
+        provisional: true,
+        ..day(14, 0.0)
+    });
+    let week = summary(&days).unwrap().week.unwrap();
     assert!((week.times - 2.0).abs() < 1e-9 && week.is_certain());
-    assert!((week.least - 45.0 / 26.0).abs() < 1e-9);
-    assert!((week.most.unwrap() - 55.0 / 20.0).abs() < 1e-9);
-    assert!(
-        !summary.month.unwrap().is_certain(),
-        "the same value within its bounds"
-    );
+    let (low, high) = ((6.0 * 22.5 + 11.5) / 7.0, (6.0 * 27.5 + 48.5) / 7.0);
+    assert!((week.least - 45.0 / high).abs() < 1e-9, "{week:?}");
+    assert!((week.most.unwrap() - 55.0 / low).abs() < 1e-9, "{week:?}");
 }
 
 #[test]
 fn there_is_no_change_across_segments_from_a_missing_day_or_from_nothing() {
-    let days = |segment: i64, value: f64, from: i64| {
-        [
-            IndexDay {
-                segment,
-                ..day(from, value)
-            },
-            IndexDay {
-                segment: 2,
-                ..day(40, 1.0)
-            },
-        ]
+    let two_weeks = |change: fn(&mut IndexDay)| {
+        let mut days: Vec<IndexDay> = (26..40).map(|n| day(n, 5.0)).collect();
+        days.iter_mut().take(7).for_each(change);
+        days
     };
+    let week = |days: &[IndexDay]| summary(days).and_then(|summary| summary.week);
+    assert!(week(&two_weeks(|_| {})).is_some());
     assert!(
-        summary(&days(1, 5.0, 33)).unwrap().week.is_none(),
+        week(&two_weeks(|day| day.segment = 0)).is_none(),
         "another segment"
     );
-    assert!(summary(&days(2, 5.0, 32)).unwrap().week.is_none(), "no such day");
     assert!(
-        summary(&days(2, 0.0, 33)).unwrap().week.is_none(),
+        week(&two_weeks(|day| day.value = 0.0)).is_none(),
         "nothing before"
     );
-    assert!(summary(&days(2, 5.0, 33)).unwrap().week.is_some());
+    assert!(
+        week(&two_weeks(|day| day.provisional = true)).is_none(),
+        "not settled"
+    );
+    for missing in [0, 5, 10] {
+        let mut days = two_weeks(|_| {});
+        days.remove(missing);
+        assert!(week(&days).is_none(), "a day is missing");
+    }
+    assert!(week(&two_weeks(|_| {})[..13]).is_none(), "fewer than two weeks");
     assert!(summary(&[]).is_none());
 }
 

@@ -9,6 +9,7 @@ mod words;
 use std::io::{self, Write};
 
 use crate::charts::world_shapes;
+use crate::clock::DAY;
 use crate::history::{Summary, summary};
 use crate::model::SeriesKey;
 use crate::store::report::Series;
@@ -61,7 +62,7 @@ pub async fn write(store: &Store, now: i64, to: &mut (impl Write + Send)) -> Res
     };
     put(to, &page::begin(now, shown, &listed))?;
     put(to, &world_shapes())?;
-    overview(store, &listed, to).await?;
+    overview(store, &listed, now.div_euclid(DAY), to).await?;
     sections(store, &listed, to).await?;
     put(to, &page::end())?;
     to.flush()?;
@@ -105,7 +106,12 @@ fn rank(listed: &Listed) -> (u8, f64) {
     }
 }
 
-async fn overview(store: &Store, listed: &[Listed], to: &mut impl Write) -> Result<(), ReportError> {
+async fn overview(
+    store: &Store,
+    listed: &[Listed],
+    today: i64,
+    to: &mut impl Write,
+) -> Result<(), ReportError> {
     let mut order: Vec<&Listed> = listed.iter().collect();
     order.sort_by(|a, b| rank(b).0.cmp(&rank(a).0).then(rank(b).1.total_cmp(&rank(a).1)));
     put(to, &overview::begin())?;
@@ -114,7 +120,7 @@ async fn overview(store: &Store, listed: &[Listed], to: &mut impl Write) -> Resu
         let index = store.index_of(&keys, 0).await?;
         for listed in page {
             let days = index.get(&listed.series.key).map_or(&[][..], Vec::as_slice);
-            put(to, &overview::row(listed, days))?;
+            put(to, &overview::row(listed, days, today))?;
         }
     }
     put(to, &overview::end())?;

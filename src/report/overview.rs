@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::Listed;
 use super::words::{change, figure, state};
-use crate::charts::spark;
+use crate::charts::spark_over;
 use crate::history::{name_of, segments};
 use crate::store::report::Series;
 use crate::trend::IndexDay;
@@ -15,7 +15,7 @@ const DAYS: i64 = 90;
 pub(super) fn begin() -> Markup {
     html! {
         h2 #overview { "All sounds" }
-        p.hint { "What has surely grown within a week comes first, what has surely fallen last. Changes are those of the newest day that is settled; a * marks a day that the source may still restate." }
+        p.hint { "What has surely grown within a week comes first, what has surely fallen last. “7 days” is the mean of the last 7 settled days against the mean of the 7 before, “28 days” against the mean of the 7 that end 28 days earlier. A * marks a day that the source may still restate: it is not settled." }
         (PreEscaped("<table class=\"overview\">"))
         thead {
             tr {
@@ -24,7 +24,7 @@ pub(super) fn begin() -> Markup {
                 th scope="col" { "Last 90 days" }
                 th.number scope="col" { "Index" }
                 th.number scope="col" { "7 days" }
-                th.number scope="col" { "30 days" }
+                th.number scope="col" { "28 days" }
                 th scope="col" { "Peak" }
                 th scope="col" { "Newest day" }
                 th scope="col" { "State" }
@@ -38,7 +38,7 @@ pub(super) fn end() -> Markup {
     html! { (PreEscaped("</tbody></table>")) }
 }
 
-pub(super) fn row(listed: &Listed, days: &[IndexDay]) -> Markup {
+pub(super) fn row(listed: &Listed, days: &[IndexDay], today: i64) -> Markup {
     let series = &listed.series;
     let summary = listed.summary;
     html! {
@@ -48,14 +48,14 @@ pub(super) fn row(listed: &Listed, days: &[IndexDay]) -> Markup {
                 @if let Some(author) = &series.author { bdi.author { (author) } }
             }
             td data-label="Region" { (series.key.region) }
-            td.line { (line(days)) }
+            td.line { (line(days, today)) }
             @if let Some(summary) = summary {
                 td.number.now data-label="Index" {
                     (figure(summary.newest.value))
                     @if summary.newest.provisional { span.soft title="the source may still restate this day" { "*" } }
                 }
                 td.number data-label="7 days" { (change(summary.week)) }
-                td.number data-label="30 days" { (change(summary.month)) }
+                td.number data-label="28 days" { (change(summary.four_weeks)) }
                 td data-label="Peak" { (name_of(summary.peak.day)) }
             } @else {
                 td.none colspan="4" { "no index yet" }
@@ -73,13 +73,13 @@ pub(super) fn newest_day(listed: &Listed) -> String {
     newest.map_or_else(|| "–".to_owned(), name_of)
 }
 
-/// The newest days that compare.
-fn line(days: &[IndexDay]) -> Markup {
+/// The days of the newest segment among the last ones up to `today`, the same days for all sounds.
+fn line(days: &[IndexDay], today: i64) -> Markup {
     let segment = segments(days).last().unwrap_or_default();
-    let newest = segment.last().map_or(0, |day| day.day);
+    let shown = today - DAYS + 1..=today;
     let points: Vec<(i64, f64)> = segment
         .iter()
-        .filter(|day| day.day > newest - DAYS)
+        .filter(|day| shown.contains(&day.day))
         .map(|day| (day.day, day.value))
         .collect();
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
@@ -91,7 +91,7 @@ fn line(days: &[IndexDay]) -> Markup {
         last.1,
         last.0 - first.0
     );
-    spark(&points, 1, &words)
+    spark_over(shown, &points, 1, &words)
 }
 
 /// Where the section of a series is.

@@ -52,7 +52,7 @@ fn week(listed: &[Listed]) -> Markup {
     html! {
         @if !weeks.is_empty() {
             p.week {
-                "Against a week before: "
+                "The last 7 settled days against the 7 before: "
                 span.up { "▲ " (rise) " rise" } ", "
                 span.down { "▼ " (fall) " fall" } ", "
                 span.unsure { "≈ " (weeks.len() - rise - fall) " can’t be told apart from no change" } "."
@@ -68,6 +68,10 @@ fn how_to_read() -> Markup {
             p {
                 "The " strong { "index" } " of a sound in a region is 100 on its best day; 50 is a day with half of that. "
                 "Compare days of one sound with each other. Two sounds, or two regions of one, don’t compare: each has a 100 of its own."
+            }
+            p {
+                "A change compares whole weeks, so that weekdays make none: “7 days” is the mean of the last 7 settled days against the mean of the 7 days before, "
+                "“28 days” against the mean of the 7 days that end 28 days earlier. “–” stands where one of these days is missing or the days don’t compare."
             }
             p {
                 "The source rounds its figures, so each day is known within bounds: the pale band around the line. "

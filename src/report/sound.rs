@@ -71,16 +71,24 @@ fn facts(details: &Details<'_>) -> Markup {
                     }
                 }
                 (change_fact("7 days", summary.week))
-                (change_fact("30 days", summary.month))
+                (change_fact("28 days", summary.four_weeks))
                 div {
                     dt { "Peak" }
                     dd.big { (name_of(summary.peak.day)) }
-                    dd.soft { (summary.newest.day - summary.peak.day) " days before the newest" }
+                    dd.soft { (before_the_newest(summary.newest.day - summary.peak.day)) }
                 }
             } @else {
                 div { dt { "Newest day" } dd.big { (newest_day(details.listed)) } }
             }
         }
+    }
+}
+
+fn before_the_newest(days: i64) -> String {
+    match days {
+        0 => "the newest day".to_owned(),
+        1 => "1 day before the newest".to_owned(),
+        days => format!("{days} days before the newest"),
     }
 }
 
@@ -128,9 +136,9 @@ fn index(details: &Details<'_>) -> Markup {
     }
 }
 
-/// Days of one week, from Thursday on as the days of 1970 did, that compare.
+/// Days of one week, from Monday on, that compare. 1970 began on a Thursday.
 fn same_week(a: &IndexDay, b: &IndexDay) -> bool {
-    a.day.div_euclid(7) == b.day.div_euclid(7) && a.segment == b.segment
+    (a.day + 3).div_euclid(7) == (b.day + 3).div_euclid(7) && a.segment == b.segment
 }
 
 fn week_row(week: &[IndexDay]) -> Markup {
@@ -218,5 +226,42 @@ fn gaps(gaps: &[Missing]) -> Markup {
                 @if gaps.len() > GAPS { p.soft { (gaps.len() - GAPS) " earlier ones are not shown." } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weeks_of_the_table_begin_on_mondays() {
+        // From Thursday, 2026-01-29, to Tuesday, 2026-02-10.
+        let days: Vec<IndexDay> = (20_482..=20_494)
+            .map(|day| IndexDay {
+                day,
+                value: 1.0,
+                low: 1.0,
+                high: 1.0,
+                segment: 1,
+                provisional: false,
+            })
+            .collect();
+        let first_days = days.chunk_by(same_week).map(|week| name_of(week[0].day));
+        assert_eq!(
+            first_days.collect::<Vec<_>>(),
+            ["2026-01-29", "2026-02-02", "2026-02-09"]
+        );
+    }
+
+    #[test]
+    fn one_day_is_no_days() {
+        assert_eq!(
+            [0, 1, 2].map(before_the_newest),
+            [
+                "the newest day",
+                "1 day before the newest",
+                "2 days before the newest"
+            ]
+        );
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn bounds(change: &Change) -> String {
 /// A change with its direction; one that the bounds leave in doubt says so.
 pub(super) fn change(change: Option<Change>) -> Markup {
     let Some(change) = change else {
-        return html! { span.none title="the earlier day is missing, was nothing, or does not compare" { "–" } };
+        return html! { span.none title="a day of the two weeks is missing, or they don’t compare" { "–" } };
     };
     let (class, sign) = match (change.is_certain(), change.times >= 1.0) {
         (true, true) => ("up", "▲"),

@@ -110,8 +110,10 @@ pub struct AttemptHistory {
 /// The slots of a target that were read, ascending, and how many there are in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetSlots {
-    /// The newest ones, and in any case the newest that was not forced.
+    /// The newest ones.
     pub slots: Vec<SlotHistory>,
+    /// The newest that was not forced, however many were since.
+    pub newest_scheduled: Option<SlotHistory>,
     /// How many rows the target has.
     pub of_all: i64,
 }
@@ -157,7 +159,8 @@ impl Store {
         rows.iter().map(sound_target).collect()
     }
 
-    /// The newest slots of targets, at most `limit` of each, with their attempts, by `targets.id`.
+    /// The newest slots of targets, at most `limit` of each, with their attempts, and the newest that was
+    /// not forced, by `targets.id`.
     pub async fn slots_of(
         &self,
         targets: &[i64],
@@ -197,7 +200,7 @@ impl Store {
             ORDER BY a.fetch_id, a.n",
             json_rows(&in_rows(&fetches?))?
         )?;
-        together(&rows, &attempts)
+        together(&rows, &attempts, limit)
     }
 
     /// The days that are missing of a sound, by region.
@@ -228,7 +231,7 @@ fn in_rows(ids: &[i64]) -> Vec<(i64,)> {
     ids.iter().map(|id| (*id,)).collect()
 }
 
-fn together(rows: &[Row], attempts: &[Row]) -> Result<BTreeMap<i64, TargetSlots>, StoreError> {
+fn together(rows: &[Row], attempts: &[Row], limit: i64) -> Result<BTreeMap<i64, TargetSlots>, StoreError> {
     let mut by_fetch: BTreeMap<i64, Vec<AttemptHistory>> = BTreeMap::new();
     for row in attempts {
         by_fetch
@@ -241,7 +244,13 @@ fn together(rows: &[Row], attempts: &[Row]) -> Result<BTreeMap<i64, TargetSlots>
         let target = targets.entry(row.get("target_id")?).or_default();
         target.of_all = row.get("of_all")?;
         let attempts = by_fetch.remove(&row.get("id")?).unwrap_or_default();
-        target.slots.push(slot(row, attempts)?);
+        let slot = slot(row, attempts)?;
+        if !slot.forced {
+            target.newest_scheduled = Some(slot.clone());
+        }
+        if row.get::<i64>("place")? <= limit {
+            target.slots.push(slot);
+        }
     }
     Ok(targets)
 }

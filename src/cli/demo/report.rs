@@ -209,10 +209,15 @@ impl Report {
         let config = shell(&self.config);
         let database = shell(&self.database);
         // As it was called: after `cargo run` there is no such command in the PATH.
+        let sound = self.liveliest().map_or_else(String::new, |target| {
+            format!("{} {}", target.clip_id, target.region)
+        });
         let program = shell(&std::env::args().next().unwrap_or_else(|| "soundwatch".to_owned()));
         format!(
             "Look at it\n\
-             \x20 {program} --config {config} status\n\n\
+             \x20 {program} --config {config} status\n\
+             \x20 {program} --config {config} history {sound}\n\
+             \x20 {program} --config {config} report      # a page, report.html\n\n\
              Query it (every answer is kept; docs/sql.md has more)\n\
              \x20 sqlite3 -box {database} \"\n  {}\"\n\n\
              Go on with it\n\

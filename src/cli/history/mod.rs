@@ -52,9 +52,10 @@ struct RegionHistory {
     region: String,
     /// See `docs/sql.md`; `None` when it is no longer watched.
     state: Option<String>,
-    /// Against 7 and 30 days before the newest settled day.
+    /// The mean of the last 7 settled days against that of the 7 before, and of the 7 that end 28 days
+    /// earlier.
     change_7_days: Option<Change>,
-    change_30_days: Option<Change>,
+    change_28_days: Option<Change>,
     peak_day: Option<String>,
     /// The newest days of the index, missing ones too; ascending.
     days: Vec<Day>,
@@ -150,7 +151,7 @@ fn of_region(
         region: series.key.region,
         state: series.state,
         change_7_days: summary.and_then(|summary| summary.week),
-        change_30_days: summary.and_then(|summary| summary.month),
+        change_28_days: summary.and_then(|summary| summary.four_weeks),
         peak_day: summary.map(|summary| name_of(summary.peak.day)),
         days: table(&index, gaps, days),
         window: newest.filter(|_| index.is_empty()).map(window),

@@ -1,5 +1,7 @@
 //! The history of a sound as people read it.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::super::output::{table, terminal_width};
 use super::chart::chart;
 use super::{Day, History, Listeners, RegionHistory, STRONGEST, Window};
@@ -38,11 +40,14 @@ fn standing(of: &RegionHistory, newest: &IndexDay) -> String {
     let provisional = if newest.provisional { " (provisional)" } else { "" };
     let peak = of.peak_day.as_deref().unwrap_or("–");
     format!(
-        "index {:.1} on {}{provisional}; 100 is the best day, {peak}\n7 days: {}   30 days: {}",
+        "index {:.1} on {}{provisional}; 100 is the best day, {peak}\n\
+         7 days: {}\n28 days: {}\n\
+         (the mean of the last 7 settled days against that of the 7 before, and of the 7\n\
+         that end 28 days earlier; not known where one of them is missing)",
         newest.value,
         name_of(newest.day),
         change(of.change_7_days),
-        change(of.change_30_days)
+        change(of.change_28_days)
     )
 }
 
@@ -121,53 +126,126 @@ fn of_window(window: &Window) -> String {
 }
 
 fn listeners(of: &Listeners) -> String {
+    let width = terminal_width();
     let mut lines = vec![
-        format!("countries: {}", scores(&of.countries)),
-        format!("interests: {}", scores(&of.interests)),
+        "Who listens; 100 is the average of all sounds".to_owned(),
+        listed("  countries: ", &scores(&of.countries), "not told", width),
+        listed("  interests: ", &scores(&of.interests), "not told", width),
     ];
     if !of.ages.is_empty() {
-        lines.push(format!("ages in percent: {}", scores(&of.ages)));
+        lines.push(listed(
+            "  ages, in percent: ",
+            &scores(&of.ages),
+            "not told",
+            width,
+        ));
     }
-    lines.push("(100 is the average of all sounds)".to_owned());
     lines.push(String::new());
-    lines.push(since("since a week ago", &of.since_a_week));
-    lines.push(since("since a month ago", &of.since_a_month));
+    lines.extend(since(
+        "Since a week ago, among the strongest",
+        &of.since_a_week,
+        width,
+    ));
+    lines.extend(since(
+        "Since a month ago, among the strongest",
+        &of.since_a_month,
+        width,
+    ));
     lines.join("\n")
 }
 
-fn scores(scores: &[Score]) -> String {
+/// Things with commas between, on as many lines as the width asks for.
+fn listed(label: &str, things: &[String], none: &str, width: usize) -> String {
+    let Some((last, others)) = things.split_last() else {
+        return format!("{label}{none}");
+    };
+    let mut lines = label.trim_end().to_owned();
+    let mut column = lines.width();
+    let things = others.iter().map(|thing| format!("{thing},"));
+    for thing in things.chain([last.clone()]) {
+        if column + 1 + thing.width() > width {
+            lines.push_str("\n   ");
+            column = 3;
+        }
+        lines.push(' ');
+        lines.push_str(&thing);
+        column += 1 + thing.width();
+    }
+    lines
+}
+
+fn scores(scores: &[Score]) -> Vec<String> {
     let told = scores
         .iter()
         .take(STRONGEST)
         .map(|score| format!("{} {}", score.name, figure(score.score)));
-    let told = told.collect::<Vec<_>>().join(", ");
-    if told.is_empty() {
-        "not told".to_owned()
-    } else {
-        told
-    }
+    told.collect()
 }
 
 fn figure(score: Option<f64>) -> String {
     score.map_or_else(|| "–".to_owned(), |score| format!("{score:.0}"))
 }
 
-fn since(when: &str, moves: &[Move]) -> String {
-    let told = moves.iter().map(|change| {
-        let (now, before) = (figure(change.now), figure(change.before));
-        match (change.before, change.now) {
-            (None, _) => format!("+ {} {now}", change.name),
-            (_, None) => format!("- {} {before}", change.name),
-            _ => format!("{} {before} → {now}", change.name),
-        }
-    });
-    let told = told.collect::<Vec<_>>().join(", ");
-    format!(
-        "{when}: {}",
-        if told.is_empty() {
-            "no change is known"
-        } else {
-            &told
-        }
-    )
+/// What came in, what dropped out, and what changed.
+fn since(when: &str, moves: &[Move], width: usize) -> Vec<String> {
+    if moves.is_empty() {
+        return vec![format!("{when}: no change is known")];
+    }
+    let of = |wanted: fn(&Move) -> bool, told: fn(&Move) -> String| -> Vec<String> {
+        moves.iter().filter(|change| wanted(change)).map(told).collect()
+    };
+    let came = of(
+        |change| change.before.is_none(),
+        |change| format!("{} {}", change.name, figure(change.now)),
+    );
+    let went = of(
+        |change| change.before.is_some() && change.now.is_none(),
+        |change| format!("{} {}", change.name, figure(change.before)),
+    );
+    let changed = of(
+        |change| change.before.is_some() && change.now.is_some(),
+        |change| {
+            format!(
+                "{} {} → {}",
+                change.name,
+                figure(change.before),
+                figure(change.now)
+            )
+        },
+    );
+    let kinds = [("came in", came), ("dropped out", went), ("changed", changed)];
+    let kinds = kinds.into_iter().filter(|(_, told)| !told.is_empty());
+    let lines = kinds.map(|(kind, told)| listed(&format!("  {kind}: "), &told, "", width));
+    std::iter::once(format!("{when}:")).chain(lines).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_told_in_words_and_lines_end_where_the_terminal_does() {
+        let change = |name: &str, before: Option<f64>, now: Option<f64>| Move {
+            name: name.to_owned(),
+            now,
+            before,
+        };
+        let moves = [
+            change("Dance", None, Some(250.0)),
+            change("Dance of the World", None, Some(240.0)),
+            change("Cats & Dogs", Some(228.0), None),
+            change("Latvia", Some(1_000.0), Some(1_426.0)),
+        ];
+        insta::assert_snapshot!(since("Since a week ago", &moves, 30).join("\n"), @"
+        Since a week ago:
+          came in: Dance 250,
+            Dance of the World 240
+          dropped out: Cats & Dogs 228
+          changed: Latvia 1000 → 1426
+        ");
+        assert_eq!(
+            since("Since a week ago", &[], 30),
+            ["Since a week ago: no change is known"]
+        );
+    }
 }

@@ -58,9 +58,9 @@ impl Advices {
                 offer.period.clone(),
                 offer.schedule.to_owned(),
                 format!("{:.0}", offer.credits_in_30_days),
-                format!("{:.1} %", offer.median_error),
-                format!("{:.1} %", offer.most_error),
-                format!("± {:.1} %", offer.half_width),
+                format!("{:.2} %", offer.median_error),
+                format!("{:.2} %", offer.most_error),
+                format!("± {:.2} %", offer.half_width),
             ]);
         }
         table.to_string()
@@ -83,16 +83,22 @@ impl Advices {
             let cheaper = advice
                 .cheaper
                 .as_ref()
-                .map(|offer| format!("    cheaper: {}", way(offer)));
+                .map(|offer| format!("    cheaper{}: {}", less(advice.now.as_ref(), offer), way(offer)));
             std::iter::once(present).chain(better).chain(cheaper)
         });
         lines.collect::<Vec<_>>().join("\n")
     }
 }
 
+/// Credits are not all that an offer may take away.
+fn less(now: Option<&Offer>, offer: &Offer) -> &'static str {
+    let wider = now.is_some_and(|now| offer.half_width > now.half_width || offer.most_error > now.most_error);
+    if wider { ", but less exact" } else { "" }
+}
+
 fn accuracy(offer: &Offer) -> String {
     format!(
-        "95 % error {:.1} %, bounds ± {:.1} %",
+        "95 % error {:.2} %, bounds ± {:.2} %",
         offer.most_error, offer.half_width
     )
 }

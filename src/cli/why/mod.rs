@@ -136,7 +136,7 @@ fn target_why(target: SoundTarget, found: TargetSlots, present: &Present) -> Tar
         .and_then(|s| s.next(present.now.max(target.slots_from - 1)));
     let shown = i64::try_from(found.slots.len()).unwrap_or(i64::MAX);
     TargetWhy {
-        now: words::of_present(&target, &found.slots, present),
+        now: words::of_present(&target, found.newest_scheduled.as_ref(), present),
         next_slot: next.map(rfc3339),
         earlier_slots: found.of_all - shown,
         slots: found

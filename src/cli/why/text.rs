@@ -29,8 +29,9 @@ fn target(why: &TargetWhy) -> String {
     )];
     if why.earlier_slots > 0 {
         lines.push(format!(
-            "… {} earlier slots; `--slots {}` shows all",
+            "… {} earlier {}; `--slots {}` shows all",
             why.earlier_slots,
+            if why.earlier_slots == 1 { "slot" } else { "slots" },
             why.earlier_slots + i64::try_from(why.slots.len()).unwrap_or_default()
         ));
     }

@@ -85,8 +85,9 @@ pub(super) fn of_reason(word: &str) -> String {
     .to_owned()
 }
 
-/// How the target stands at this moment: why it is not asked, or that nothing is due.
-pub(super) fn of_present(target: &SoundTarget, slots: &[SlotHistory], present: &Present) -> String {
+/// How the target stands at this moment: why it is not asked, or that nothing is due. `scheduled` is its
+/// newest slot that was not forced.
+pub(super) fn of_present(target: &SoundTarget, scheduled: Option<&SlotHistory>, present: &Present) -> String {
     if let Some(removed_at) = target.removed_at {
         return format!(
             "not watched since {}: nothing is asked until it is in the watchlist again",
@@ -107,14 +108,10 @@ pub(super) fn of_present(target: &SoundTarget, slots: &[SlotHistory], present: &
         );
     }
     let in_time = newest >= present.catch_up_from;
-    match slots
-        .iter()
-        .rev()
-        .find(|slot| !slot.forced && slot.slot_at >= newest)
-    {
+    match scheduled.filter(|slot| slot.slot_at >= newest) {
         Some(slot) if in_time && can_be_asked_after_all(slot) => {
             format!(
-                "the slot of {} is asked after all: {}",
+                "the slot of {} was skipped and can still be asked: {}",
                 rfc3339(newest),
                 of_due(present)
             )
