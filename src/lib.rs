@@ -5,6 +5,8 @@ pub mod clock;
 pub mod owner;
 pub mod problem;
 
+pub mod words;
+
 pub mod source;
 
 pub mod model;

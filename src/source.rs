@@ -9,6 +9,15 @@ use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Place, Problem};
 
+/// What the parser says at the end of a text in which a bracket is open.
+const UNCLOSED: [&str; 2] = [
+    "unclosed array, expected `]`",
+    "unclosed inline table, expected `}`",
+];
+
+const OPEN_LIST: &str = "the list that begins here is not closed";
+const OPEN_TABLE: &str = "the table that begins here is not closed";
+
 /// The text of a file, with a table of its lines: a file of a million lines is asked for the
 /// places of a million values.
 #[derive(Debug)]
@@ -64,9 +73,16 @@ impl<'a> Source<'a> {
             .iter()
             .map(|error| (error.span().map_or(0, |span| span.start), error.message()))
             .collect();
+        let unclosed = places.iter().find(|(_, message)| UNCLOSED.contains(message));
+        let opening = unclosed.and_then(|(end, _)| opening(table.get_ref(), *end));
         // What follows a mistake on its line is mostly no mistake of its own.
         places.sort_by_key(|(offset, _)| *offset);
         places.dedup_by_key(|(offset, _)| self.line(*offset));
+        if let Some(opening) = opening {
+            // From there on everything was read as a part of it.
+            places.retain(|(offset, _)| *offset < opening.0);
+            places.push(opening);
+        }
         let problems = places.into_iter().map(|(offset, message)| {
             let (message, help) = in_words(message, self.rest_of_line(offset));
             Problem::new(format!("not valid TOML: {message}"))
@@ -74,6 +90,24 @@ impl<'a> Source<'a> {
                 .at(self.place(offset))
         });
         (table.into_inner(), problems.collect())
+    }
+}
+
+/// Where the list or the table in brackets begins that nothing closes up to `end`, and what to say of it.
+fn opening(table: &DeTable<'_>, end: usize) -> Option<(usize, &'static str)> {
+    table.values().find_map(|value| opening_in(value, end))
+}
+
+fn opening_in(value: &Spanned<DeValue<'_>>, end: usize) -> Option<(usize, &'static str)> {
+    let span = value.span();
+    let goes_on = span.end >= end;
+    match value.get_ref() {
+        DeValue::Array(_) if goes_on => Some((span.start, OPEN_LIST)),
+        DeValue::Table(_) if goes_on => Some((span.start, OPEN_TABLE)),
+        // The span of a section is its heading.
+        DeValue::Array(values) => values.iter().find_map(|value| opening_in(value, end)),
+        DeValue::Table(table) => opening(table, end),
+        _ => None,
     }
 }
 
@@ -86,7 +120,7 @@ fn in_words<'m>(message: &'m str, rest: &str) -> (&'m str, String) {
         return ("a text without quotes", "put it in quotes: \"…\"".to_owned());
     } else if is("basic string") || is("literal string") {
         "close the quotes on the line on which they are opened"
-    } else if is("unclosed") {
+    } else if is("unclosed") || is("is not closed") {
         "close the bracket"
     } else if is("key with no value") || is("unquoted key") {
         "write a name, an equals sign and a value: name = \"value\""
@@ -147,6 +181,38 @@ mod tests {
             "the umlaut is one column, though two bytes"
         );
         assert_eq!(source.place(text.len()).to_string(), "f.toml:3:1");
+    }
+
+    #[rstest::rstest]
+    #[case::to_the_end_of_the_file(
+        "a = 1\nb = [\"x\",\n\"y\"\nc = 2\nd = [\"z\"]\n[e]\nf = 3\n",
+        "f.toml:2:5",
+        "list"
+    )]
+    #[case::in_a_section("[[s]]\na = [1, 2\n\n[[s]]\na = [1]\n[[s]]\na = [1]\n", "f.toml:2:5", "list")]
+    #[case::an_inline_table("a = { b = 1\nc = 2\nd = 3\n", "f.toml:1:5", "table")]
+    fn a_bracket_that_is_not_closed_is_one_problem_where_it_is_opened(
+        #[case] text: &str,
+        #[case] place: &str,
+        #[case] what: &str,
+    ) {
+        let (_, problems) = Source::new(Path::new("f.toml"), text).toml(0..text.len());
+        let [problem] = problems.as_slice() else {
+            panic!("{problems:?}");
+        };
+        let told = problem.to_string();
+        let expected = format!("{place}: not valid TOML: the {what} that begins here is not closed");
+        assert!(told.starts_with(&expected), "{told}");
+    }
+
+    #[test]
+    fn what_is_wrong_before_a_bracket_that_is_not_closed_is_told_too() {
+        let text = "a =\nb = [1\nc = 2\n";
+        let (_, problems) = Source::new(Path::new("f.toml"), text).toml(0..text.len());
+        let places: Vec<_> = problems.iter().map(|p| p.to_string()).collect();
+        assert_eq!(places.len(), 2, "{places:?}");
+        assert!(places[0].starts_with("f.toml:1:"), "{places:?}");
+        assert!(places[1].starts_with("f.toml:2:5: "), "{places:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -58,28 +58,51 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+/// Where a key was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// The credential of systemd.
+    Credential,
+    /// The file that `api.key_file` names.
+    File(PathBuf),
+    /// The variable.
+    Variable,
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential => write!(f, "the systemd credential {CREDENTIAL}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable => write!(f, "the variable {KEY_VARIABLE}"),
+        }
+    }
+}
+
 /// Looks for the key: in the credentials of systemd, in the file, in the variable's value.
 pub(super) fn find(
     credentials: Option<&Path>,
     file: Option<&Path>,
     variable: Option<&str>,
-) -> Result<ApiKey, Problems> {
+) -> Result<(ApiKey, KeySource), Problems> {
     if let Some(path) = credentials.map(|dir| dir.join(CREDENTIAL))
         && let Some(key) = read(&path, Guarded::BySystemd)?
     {
-        return Ok(key);
+        return Ok((key, KeySource::Credential));
     }
     if let Some(path) = file
         && let Some(key) = read(path, Guarded::ByMode)?
     {
-        return Ok(key);
+        return Ok((key, KeySource::File(path.to_path_buf())));
     }
     match variable {
-        Some(text) => ApiKey::new(text).map_err(|why| {
-            Problem::new(format!("{KEY_VARIABLE}: {why}"))
-                .help("the variable must hold the API key alone")
-                .into()
-        }),
+        Some(text) => ApiKey::new(text)
+            .map(|key| (key, KeySource::Variable))
+            .map_err(|why| {
+                Problem::new(format!("{KEY_VARIABLE}: {why}"))
+                    .help("the variable must hold the API key alone")
+                    .into()
+            }),
         None => Err(missing(file).into()),
     }
 }

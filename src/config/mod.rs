@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use changes::Change;
-pub use key::ApiKey;
+pub use key::{ApiKey, KeySource};
 pub use values::{DatabaseUrl, Format, SecretUrl};
 
 use secrecy::SecretString;
@@ -393,6 +393,11 @@ impl Config {
     /// The API key: from the systemd credential `api-key`, else from `api.key_file`, else from
     /// `SOUNDWATCH__API__KEY`. Read anew at each call, so a reload sees a changed key.
     pub fn api_key(&self) -> Result<ApiKey, Problems> {
+        self.api_key_and_source().map(|(key, _)| key)
+    }
+
+    /// The same, with where it was found.
+    pub fn api_key_and_source(&self) -> Result<(ApiKey, KeySource), Problems> {
         #[allow(
             clippy::disallowed_methods,
             reason = "this module is the one that reads the environment"

@@ -235,11 +235,20 @@ fn the_key_comes_from_systemd_before_the_file_before_the_variable() {
     let (_dir, file) = key_file("from_file\n", 0o600);
     let find = |credentials, file| key::find(credentials, file, Some("from_variable"));
     let nowhere = Some(Path::new("/nowhere"));
-    let systemd = find(Some(credentials.path()), Some(file.as_path())).unwrap();
+    let (systemd, source) = find(Some(credentials.path()), Some(file.as_path())).unwrap();
     assert_eq!(systemd.expose(), "from_systemd");
-    assert_eq!(find(nowhere, Some(file.as_path())).unwrap().expose(), "from_file");
-    assert_eq!(find(nowhere, nowhere).unwrap().expose(), "from_variable");
-    assert_eq!(find(None, None).unwrap().expose(), "from_variable");
+    assert_eq!(source, KeySource::Credential);
+    assert_eq!(
+        find(nowhere, Some(file.as_path())).unwrap().0.expose(),
+        "from_file"
+    );
+    assert_eq!(
+        find(nowhere, Some(file.as_path())).unwrap().1,
+        KeySource::File(file.clone())
+    );
+    assert_eq!(find(nowhere, nowhere).unwrap().0.expose(), "from_variable");
+    assert_eq!(find(nowhere, nowhere).unwrap().1, KeySource::Variable);
+    assert_eq!(find(None, None).unwrap().0.expose(), "from_variable");
 }
 
 #[test]

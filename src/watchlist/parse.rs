@@ -1,6 +1,6 @@
 //! The text of a watchlist as targets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
@@ -214,6 +214,7 @@ impl Parser<'_> {
             // With other regions than were meant, it could look like a repetition.
             return;
         }
+        let mut repeated: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for region in &asking.regions {
             for period in &asking.periods {
                 let spec = TargetSpec {
@@ -225,28 +226,41 @@ impl Parser<'_> {
                     tags: tags.clone().unwrap_or_default(),
                     note: note.clone(),
                 };
-                self.target(spec, offset(clip));
+                let place = format!("in {region} with period {period}");
+                if let Some(first) = self.target(spec, offset(clip)) {
+                    let places = repeated.entry(first).or_default();
+                    if !places.contains(&place) {
+                        places.push(place);
+                    }
+                }
             }
         }
+        self.repeated(&clip_id, offset(clip), &repeated);
     }
 
-    fn target(&mut self, spec: TargetSpec, at: usize) {
+    /// One problem for each line that asks for the same already.
+    fn repeated(&mut self, clip_id: &ClipId, at: usize, repeated: &BTreeMap<usize, Vec<String>>) {
         let line = self.fields.source.line(at);
-        let key = (spec.clip_id.clone(), spec.region, spec.period);
-        if let Some(first) = self.seen.get(&key) {
-            let message = format!(
-                "{} in {} with period {} is asked for twice",
-                spec.clip_id, spec.region, spec.period
-            );
+        for (first, places) in repeated {
+            let message = format!("{clip_id} {} is asked for twice", places.join(", "));
             let help = if *first == line {
                 "name each region and each period once".to_owned()
             } else {
                 format!("line {first} asks for it already: take one of them out")
             };
             self.fields.wrong(at, message, help);
-            return;
+        }
+    }
+
+    /// Takes a target, unless a line asks for it already: that line.
+    fn target(&mut self, spec: TargetSpec, at: usize) -> Option<usize> {
+        let line = self.fields.source.line(at);
+        let key = (spec.clip_id.clone(), spec.region, spec.period);
+        if let Some(first) = self.seen.get(&key) {
+            return Some(*first);
         }
         self.seen.insert(key, line);
         self.targets.push(spec);
+        None
     }
 }

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::forecast::Standing;
 use crate::model::TargetSpec;
 use crate::problem::Problem;
-use crate::service::Lock;
+use crate::service::{Holder, Lock};
 use crate::store::migrate::NEWEST;
 use crate::store::{Missing, Store, StoreError, sqlite_file};
 
@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) changes: Option<Changes>,
     /// What it says against this machine's clock.
     pub(super) clock: Option<Problem>,
+    /// Who collects into it now.
+    pub(super) collecting: Vec<Holder>,
     /// Keys that are paused.
     pub(super) paused: Vec<Problem>,
 }
@@ -43,7 +45,9 @@ async fn found_in(
 ) -> Result<Found, StoreError> {
     let migration = store.migration().await?;
     let holder = sqlite_file(config.database.url.expose()).and_then(|file| Lock::holder(&file));
-    let collecting = holder.map_or_else(String::new, |holder| format!("; {holder} is collecting"));
+    let collecting = holder
+        .as_ref()
+        .map_or_else(String::new, |holder| format!("; {holder} is collecting"));
     match store.require_migrated().await {
         Ok(()) => {}
         Err(error @ StoreError::Outdated { .. }) => {
@@ -52,6 +56,7 @@ async fn found_in(
                     "at migration {migration} of {NEWEST}; `run` and `collect` bring it up to date{collecting}"
                 ),
                 standing: wanted.filter(|_| error.is_empty_place()).map(all_new),
+                collecting: holder.into_iter().collect(),
                 ..Found::default()
             });
         }
@@ -61,6 +66,10 @@ async fn found_in(
         state: format!("up to date (migration {migration}){collecting}"),
         clock: clock_beside(store, now).await?,
         paused: paused(store, config, now).await?,
+        collecting: match holder {
+            Some(holder) => vec![holder],
+            None => store.workers(now).await?.iter().map(Holder::from).collect(),
+        },
         ..Found::default()
     };
     if let Some(wanted) = wanted {

@@ -4,6 +4,7 @@
 
 mod database;
 mod machine;
+mod page;
 mod spend;
 mod text;
 mod unit;
@@ -20,8 +21,10 @@ use crate::config::{self, Config, Examined};
 use crate::forecast::{Forecast, Standing};
 use crate::model::TargetSpec;
 use crate::problem::{Problem, Problems};
+use crate::service::Holder;
 use crate::store::sqlite_file;
 use crate::watchlist::{self, region_doubts};
+use crate::words::counted;
 use machine::Machine;
 use spend::Spent;
 
@@ -52,6 +55,8 @@ struct Summary {
     forecast: Option<Forecast>,
     alerts: Alerting,
     key_fingerprint: Option<String>,
+    /// Where the key was found.
+    key_source: Option<String>,
     database: Option<String>,
     database_state: Option<String>,
     room: Vec<String>,
@@ -70,6 +75,9 @@ struct Alerting {
 #[derive(Serialize)]
 struct Document<'a> {
     ok: bool,
+    /// All that is wrong in one text, as other commands have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     problems: Vec<Told>,
     warnings: Vec<Told>,
     database_problem: Option<Told>,
@@ -108,11 +116,12 @@ impl Findings {
         self.machine(examined);
         let now = super::clock().now();
         self.problems.extend(machine::clock(now));
-        let standing = if examined.is_sure_of("database.url") {
+        let (standing, collecting) = if examined.is_sure_of("database.url") {
             self.database(config, wanted.as_deref(), now).await
         } else {
-            None
+            (None, Vec::new())
         };
+        self.problems.extend(page::problems(examined, &collecting));
         if let Some(wanted) = wanted {
             let sure = ["credits_per_request", "daily_credits", "monthly_credits"];
             if sure
@@ -163,8 +172,11 @@ impl Findings {
     }
 
     fn key(&mut self, config: &Config) {
-        match config.api_key() {
-            Ok(key) => self.summary.key_fingerprint = Some(key.fingerprint()),
+        match config.api_key_and_source() {
+            Ok((key, source)) => {
+                self.summary.key_fingerprint = Some(key.fingerprint());
+                self.summary.key_source = Some(source.to_string());
+            }
             Err(Problems(problems)) => self.problems.extend(problems),
         }
     }
@@ -182,18 +194,18 @@ impl Findings {
         self.summary.room = machine.room;
     }
 
-    /// Looks at the database. Gives what a forecast of the wanted targets goes on from.
+    /// Looks at the database. Gives what a forecast of the wanted targets goes on from, and who collects.
     async fn database(
         &mut self,
         config: &Config,
         wanted: Option<&[TargetSpec]>,
         now: i64,
-    ) -> Option<Standing> {
+    ) -> (Option<Standing>, Vec<Holder>) {
         self.summary.database = Some(config.database.url.to_string());
         if sqlite_file(config.database.url.expose()).is_some_and(|file| !file.exists()) {
             let will = "not there yet; `run` and `collect` make it".to_owned();
             self.summary.database_state = Some(will);
-            return wanted.map(all_new);
+            return (wanted.map(all_new), Vec::new());
         }
         match database::look_at(config, wanted, now).await {
             Ok(found) => {
@@ -201,11 +213,11 @@ impl Findings {
                 self.summary.changes = found.changes;
                 self.problems.extend(found.clock);
                 self.warnings.extend(found.paused);
-                found.standing
+                (found.standing, found.collecting)
             }
             Err(error) => {
                 self.database = Some(problem_of(&format!("{}: {error}", config.database.url)));
-                None
+                (None, Vec::new())
             }
         }
     }
@@ -240,9 +252,16 @@ impl Findings {
         }
     }
 
+    /// All that is wrong.
+    fn wrong(&self) -> Problems {
+        Problems(self.problems.iter().chain(&self.database).cloned().collect())
+    }
+
     fn document(&self) -> Document<'_> {
+        let ok = self.exit() == Exit::Done;
         Document {
-            ok: self.exit() == Exit::Done,
+            ok,
+            error: (!ok).then(|| self.wrong().to_string()),
             problems: self.problems.iter().map(Told::new).collect(),
             warnings: self.warnings.iter().map(Told::new).collect(),
             database_problem: self.database.as_ref().map(Told::new),
@@ -255,14 +274,12 @@ impl Findings {
         for warning in &self.warnings {
             note(&format!("warning: {warning}"));
         }
-        let problems = || self.problems.iter().chain(&self.database);
-        problems().for_each(|problem| note(&problem.to_string()));
-        let told = match problems().count() {
-            0 => return output.result(&self.summary, Summary::text),
-            1 => "1 problem".to_owned(),
-            n => format!("{n} problems"),
-        };
-        note(&told);
+        let Problems(problems) = self.wrong();
+        if problems.is_empty() {
+            return output.result(&self.summary, |summary| summary.text(self.warnings.len()));
+        }
+        problems.iter().for_each(|problem| note(&problem.to_string()));
+        note(&counted(problems.len(), "problem"));
         if spend {
             note("nothing was spent: mend this first");
         }

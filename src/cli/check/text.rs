@@ -2,9 +2,11 @@
 
 use super::super::forecast::lines;
 use super::Summary;
+use crate::words::counted;
 
 impl Summary {
-    pub(super) fn text(&self) -> String {
+    /// `warnings` is how many have been told.
+    pub(super) fn text(&self, warnings: usize) -> String {
         let or =
             |text: &Option<String>, otherwise: &str| text.clone().unwrap_or_else(|| otherwise.to_owned());
         let mut rows = Vec::new();
@@ -40,7 +42,8 @@ impl Summary {
         };
         row("Alerts", alerts.to_owned());
         let fingerprint = or(&self.key_fingerprint, "unknown");
-        row("Key", format!("fingerprint {fingerprint}"));
+        let source = or(&self.key_source, "an unknown place");
+        row("Key", format!("fingerprint {fingerprint}, from {source}"));
         let (database, state) = (or(&self.database, ""), or(&self.database_state, ""));
         row("Database", format!("{database}, {state}"));
         if !self.room.is_empty() {
@@ -51,7 +54,10 @@ impl Summary {
         }
         let is_well = self.spent.as_ref().is_none_or(|spent| spent.is_well());
         if is_well {
-            rows.push("All is well.".to_owned());
+            rows.push(match warnings {
+                0 => "All is well.".to_owned(),
+                n => format!("No errors, {}.", counted(n, "warning")),
+            });
         }
         rows.join("\n")
     }
