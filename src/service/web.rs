@@ -65,6 +65,7 @@ impl Web {
             .map_err(|error| broken("runtime", error.to_string()))?;
         let (sender, stop) = Stop::new();
         let (url, budget) = (config.database.url.clone(), config.budget);
+        let catch_up = config.schedule.catch_up;
         let serving = async move {
             let store = match Store::open_reader(url.expose()) {
                 Ok(store) => store,
@@ -76,6 +77,7 @@ impl Web {
                 vitals,
                 recorded,
                 budget,
+                catch_up,
             };
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, router(site, guard), stop).await,
