@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::overview::Asked;
+use super::overview::{Asked, INDEX_DAYS};
 use super::{Fault, Site, openapi, operations};
 use crate::clock::{DAY, day_of, rfc3339};
 use crate::export::view::View;
@@ -185,7 +185,7 @@ async fn sounds(
 ) -> Result<Response, Wrong> {
     let found = site.store.overview(&asked.wanted()).await?;
     let keys: Vec<SeriesKey> = found.series.iter().map(|series| series.key.clone()).collect();
-    let index = site.store.index_of(&keys, 0).await?;
+    let index = site.store.newest_index_of(&keys, INDEX_DAYS).await?;
     let mut rows = Rows::begin(&headers, &SOUNDS)?;
     for series in &found.series {
         let days = index.get(&series.key).map_or(&[][..], Vec::as_slice);

@@ -20,6 +20,9 @@ use crate::trend::IndexDay;
 /// Series on a page.
 const PAGE: i64 = 100;
 
+/// The newest days that tell how a series stands: those of the small line, and some that may be restated.
+pub(super) const INDEX_DAYS: i64 = 100;
+
 /// The states that can be chosen, and how they are called.
 const STATES: [(&str, &str); 7] = [
     ("fresh", "fresh"),
@@ -136,7 +139,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>, Query(asked): Query<Aske
     let regions = site.store.regions().await?;
     let found = site.store.overview(&asked.wanted()).await?;
     let keys: Vec<SeriesKey> = found.series.iter().map(|series| series.key.clone()).collect();
-    let index = site.store.index_of(&keys, 0).await?;
+    let index = site.store.newest_index_of(&keys, INDEX_DAYS).await?;
     let content = html! {
         h1 { "Sounds" }
         (filter(&asked, &regions))
