@@ -303,12 +303,8 @@ async fn style_and_script_are_kept_by_browsers_until_they_change() {
     let page = site.get("/");
     assert_eq!(page.header("cache-control"), Some("no-store"));
     let address = |ending: &str| {
-        let parts = page.body.split('"').filter(|part| part.starts_with("/static/"));
-        parts
-            .filter(|part| part.ends_with(ending))
-            .next_back()
-            .unwrap()
-            .to_owned()
+        let mut parts = page.body.split('"').filter(|part| part.starts_with("/static/"));
+        parts.find(|part| part.ends_with(ending)).unwrap().to_owned()
     };
     for (ending, kind) in [(".css", "text/css"), (".js", "text/javascript")] {
         let file = site.get(&address(ending));

@@ -164,23 +164,27 @@ pub(super) async fn page(State(site): State<Arc<Site>>, Query(asked): Query<Aske
 
 fn filter(asked: &Asked, regions: &[String]) -> Markup {
     html! {
-        form.filter role="search" action="/" {
-            label { "Name or clip ID" input type="search" name="q" value=(asked.q); }
-            label { "Region" select name="region" {
-                option value="" { "all" }
-                @for region in regions { option value=(region) selected[*region == asked.region] { (region) } }
-            } }
-            label { "State" select name="state" {
-                option value="" { "all" }
-                @for (word, name) in STATES { option value=(word) selected[word == asked.state] { (name) } }
-            } }
-            label { "Tag" input type="text" name="tag" value=(asked.tag); }
-            @if asked.sort != Order::default() { input type="hidden" name="sort" value=(asked.sort.as_str()); }
-            @if !asked.dir.is_empty() { input type="hidden" name="dir" value=(asked.dir); }
-            @if !asked.view.is_empty() { input type="hidden" name="view" value=(asked.view); }
-            button { "Show" }
+            form.filter role="search" action="/" {
+                label { "Name or clip ID" input type="search" name="q" value=(asked.q); }
+                label { "Region" select name="region" {
+                    option value="" { "all" }
+                    @for region in regions { option value=(region) selected[*region == asked.region] { (region) } }
+                } }
+                label { "State" select name="state" {
+                    option value="" { "all" }
+                    @for (word, name) in STATES { option value=(word) selected[word == asked.state] { (name) } }
+                } }
+                label { "Tag" input type="text" name="tag" value=(asked.tag); }
+    label { "Sort by" select name="sort" {
+                    @for (order, name, _) in COLUMNS {
+                        @if let Some(order) = order { option value=(order.as_str()) selected[order == asked.sort] { (name) } }
+                    }
+                } }
+                @if !asked.dir.is_empty() { input type="hidden" name="dir" value=(asked.dir); }
+                @if !asked.view.is_empty() { input type="hidden" name="view" value=(asked.view); }
+                button { "Show" }
+            }
         }
-    }
 }
 
 fn counted(asked: &Asked, found: &Found) -> Markup {
