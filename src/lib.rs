@@ -37,14 +37,14 @@ pub mod collect;
 
 pub mod alert;
 
+pub mod charts;
+
+pub mod report;
+
 pub mod web;
 
 pub mod service;
 
 pub mod simulator;
-
-pub mod charts;
-
-pub mod report;
 
 pub mod cli;

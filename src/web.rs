@@ -1,13 +1,21 @@
-//! What the daemon shows over HTTP: health for a supervisor and metrics for Prometheus.
+//! What the daemon shows over HTTP: the page for people, the same data for programs, health for a supervisor
+//! and metrics for Prometheus.
 //!
 //! The handlers only read: they have connections of their own that cannot write, and run on a thread of
 //! their own (`service/web.rs`), so that no visitor slows the collection. Every request passes
 //! [`guard`] first.
 
+mod api;
+mod files;
 pub mod guard;
 mod health;
+mod layout;
 mod login;
 pub mod metrics;
+mod openapi;
+mod operations;
+mod overview;
+mod sound;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +28,8 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::config::Discover;
+use crate::store::{Store, StoreError};
 use guard::Guard;
 pub use health::{Reason, Vitals};
 
@@ -37,12 +46,21 @@ pub struct Site {
     pub vitals: Vitals,
     /// The numbers that the daemon counts.
     pub recorded: PrometheusHandle,
+    /// Slots of so long ago are still asked, for the forecast.
+    pub catch_up: Duration,
+    /// What the daemon reads charts for, for the forecast.
+    pub discover: Option<Discover>,
 }
 
 /// All routes, guarded.
 pub fn router(site: Site, guard: Guard) -> Router {
     let guard = Arc::new(guard);
     let pages = Router::new()
+        .route("/", get(overview::page))
+        .route("/sounds/{clip_id}", get(sound::page))
+        .route("/operations", get(operations::page))
+        .route("/static/{name}", get(files::file))
+        .nest("/api/v1", api::routes())
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::page))
@@ -53,6 +71,33 @@ pub fn router(site: Site, guard: Guard) -> Router {
     pages
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(guard, guard::check))
+}
+
+/// Why there is no page.
+enum Fault {
+    /// The database failed.
+    Store(StoreError),
+    /// There is nothing of this name.
+    NotFound(&'static str),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Store(error) => {
+                tracing::warn!(%error, "a page could not be made");
+                let why = format!("the database does not answer: {error}\n");
+                (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+            }
+            Self::NotFound(why) => (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
+        }
+    }
 }
 
 /// Ends a request that takes too long, so that what is slow does not pile up.

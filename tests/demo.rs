@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::{Read, Write};
+
 use common::TestConnection;
 use common::program::{Place, until};
 use rustix::process::Signal;
@@ -101,4 +103,42 @@ fn a_demo_that_is_stopped_ends_with_what_it_has() {
     assert!(ended.stdout.contains("days lived through"), "{ended}");
     assert!(!ended.stdout.contains("1000 days"), "{ended}");
     place.run(&format!("{config} db check")).expect_code(0);
+}
+
+#[test]
+fn a_demo_that_is_served_shows_its_page_and_goes_on() {
+    let place = Place::empty();
+    let demo = place.start_logging("demo --days 5 --serve --listen 127.0.0.1:0", "demo.log");
+    let mut address = None;
+    until("it says where its page is", || {
+        let log = place.read("demo.log");
+        let told = log
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_once(" shows"));
+        address = told.map(|(address, _)| address.to_owned());
+        address.is_some()
+    });
+    let address = address.unwrap();
+    let page = || {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
+    };
+    let as_of = |page: &str| page.split_once("As of <time datetime=\"").unwrap().1[..10].to_owned();
+    let first = page();
+    assert!(
+        first.starts_with("HTTP/1.1 200") && first.contains("svg class=\"spark\""),
+        "{first}"
+    );
+    until("a day has passed", || as_of(&page()) > as_of(&first));
+    demo.stop(Signal::INT).expect_code(0);
+    place
+        .run("--config soundwatch-demo/config.toml db check")
+        .expect_code(0);
 }

@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::fetch::{Ended, Fetch};
 use super::spooled::Answer;
-use super::{Collector, Cut, PassError, Stop, Tally};
+use super::{Collector, Cut, PassError, Stop, Tally, counts};
 use crate::model::Claim;
 use crate::spool::Slot;
 use crate::store::due::Due;
@@ -111,6 +111,7 @@ impl Collector {
                     writing.push(self.write(Write::Settle(batch), tally));
                 }
             }
+            counts::in_flight(in_flight.len());
             if in_flight.is_empty() && writing.is_empty() && !open {
                 return page.end.transpose();
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 use crate::model::{AttemptState, Outcome, Reason};
 use crate::store::settle::AttemptFacts;
@@ -24,6 +24,11 @@ pub(super) fn attempted(attempt: &AttemptFacts) {
     if attempt.state == AttemptState::Answered {
         histogram!("soundwatch_request_seconds").record(attempt.latency_ms as f64 / 1_000.0);
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "they are few")]
+pub(super) fn in_flight(requests: usize) {
+    gauge!("soundwatch_requests_in_flight").set(requests as f64);
 }
 
 pub(super) fn settled_in(time: Duration) {

@@ -92,7 +92,7 @@ pub fn writer<'w, W: Write + Send + 'w>(
     format: Format,
     view: &'static View,
     to: W,
-) -> io::Result<Box<dyn Writer + 'w>> {
+) -> io::Result<Box<dyn Writer + Send + 'w>> {
     Ok(match format {
         Format::Csv => Box::new(csv::Csv::begin(view, to)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(view, to)),

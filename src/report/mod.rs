@@ -1,10 +1,10 @@
 //! The report: one page that holds everything it shows, written sound by sound.
 
 mod audience;
-mod overview;
-mod page;
-mod sound;
-mod words;
+pub(crate) mod overview;
+pub(crate) mod page;
+pub(crate) mod sound;
+pub(crate) mod words;
 
 use std::io::{self, Write};
 
@@ -44,9 +44,9 @@ pub struct Shown {
 }
 
 /// A series with how it stands; `None` without an index.
-struct Listed {
-    series: Series,
-    summary: Option<Summary>,
+pub(crate) struct Listed {
+    pub(crate) series: Series,
+    pub(crate) summary: Option<Summary>,
 }
 
 /// Writes the report of all sounds as they stand at `now`, unix seconds.
@@ -120,7 +120,8 @@ async fn overview(
         let index = store.index_of(&keys, 0).await?;
         for listed in page {
             let days = index.get(&listed.series.key).map_or(&[][..], Vec::as_slice);
-            put(to, &overview::row(listed, days, today))?;
+            let href = format!("#{}", overview::anchor(&listed.series));
+            put(to, &overview::row(listed, days, today, &href))?;
         }
     }
     put(to, &overview::end())?;

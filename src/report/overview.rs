@@ -38,13 +38,14 @@ pub(super) fn end() -> Markup {
     html! { (PreEscaped("</tbody></table>")) }
 }
 
-pub(super) fn row(listed: &Listed, days: &[IndexDay], today: i64) -> Markup {
+/// A row of the table; `href` is where more is told.
+pub(crate) fn row(listed: &Listed, days: &[IndexDay], today: i64, href: &str) -> Markup {
     let series = &listed.series;
     let summary = listed.summary;
     html! {
         tr {
             th.sound scope="row" {
-                a href=(format!("#{}", anchor(series))) { (name(series)) }
+                a href=(href) { (name(series)) }
                 @if let Some(author) = &series.author { bdi.author { (author) } }
             }
             td data-label="Region" { (series.key.region) }
@@ -74,7 +75,7 @@ pub(super) fn newest_day(listed: &Listed) -> String {
 }
 
 /// The days of the newest segment among the last ones up to `today`, the same days for all sounds.
-fn line(days: &[IndexDay], today: i64) -> Markup {
+pub(crate) fn line(days: &[IndexDay], today: i64) -> Markup {
     let segment = segments(days).last().unwrap_or_default();
     let shown = today - DAYS + 1..=today;
     let points: Vec<(i64, f64)> = segment
@@ -100,6 +101,6 @@ pub(super) fn anchor(series: &Series) -> String {
 }
 
 /// What a sound is called, kept from turning the text around it.
-pub(super) fn name(series: &Series) -> Markup {
+pub(crate) fn name(series: &Series) -> Markup {
     html! { bdi { (series.title.as_deref().unwrap_or(&series.key.clip_id)) } }
 }

@@ -6,7 +6,7 @@ use super::{Listed, Shown};
 use crate::charts;
 use crate::clock::rfc3339;
 
-const STYLE: &str = include_str!("report.css");
+pub(crate) const STYLE: &str = include_str!("report.css");
 
 /// Nothing is loaded from anywhere, whatever a title holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -61,7 +61,7 @@ fn week(listed: &[Listed]) -> Markup {
     }
 }
 
-fn how_to_read() -> Markup {
+pub(crate) fn how_to_read() -> Markup {
     html! {
         details.help {
             summary { "How to read this" }

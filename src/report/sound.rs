@@ -9,15 +9,16 @@ use super::words::{bounds, change, figure, reason_words, state};
 use crate::charts::{IndexChart, index_chart, spark};
 use crate::clock::day_name;
 use crate::history::{Audiences, Change, Missing, Windows, name_of};
+use crate::store::report::Series;
 use crate::trend::IndexDay;
 
 /// Everything that is told of a sound in a region.
-pub(super) struct Details<'a> {
-    pub(super) listed: &'a Listed,
-    pub(super) index: Vec<IndexDay>,
-    pub(super) windows: Vec<Windows>,
-    pub(super) audiences: Audiences,
-    pub(super) gaps: Vec<Missing>,
+pub(crate) struct Details<'a> {
+    pub(crate) listed: &'a Listed,
+    pub(crate) index: Vec<IndexDay>,
+    pub(crate) windows: Vec<Windows>,
+    pub(crate) audiences: Audiences,
+    pub(crate) gaps: Vec<Missing>,
 }
 
 /// The gaps that are told; the others are counted.
@@ -31,18 +32,15 @@ pub(super) fn section(regions: &[Details<'_>]) -> Markup {
         section.sound {
             header {
                 h2 { (name(first)) }
-                p.by {
-                    @if let Some(author) = &first.author { "by " bdi { (author) } " · " }
-                    a href=(format!("https://www.tiktok.com/music/x-{}", first.key.clip_id)) rel="noreferrer noopener" { "on TikTok" }
-                    " · " code { (first.key.clip_id) } span.back { " · " a href="#overview" { "all sounds" } }
-                }
+                p.by { (by(first)) span.back { " · " a href="#overview" { "all sounds" } } }
             }
             @for details in regions { (region(details)) }
         }
     }
 }
 
-fn region(details: &Details<'_>) -> Markup {
+/// Everything of a sound in a region.
+pub(crate) fn region(details: &Details<'_>) -> Markup {
     let series = &details.listed.series;
     html! {
         article id=(anchor(series)) {
@@ -55,6 +53,15 @@ fn region(details: &Details<'_>) -> Markup {
                 (gaps(&details.gaps))
             }
         }
+    }
+}
+
+/// Who made a sound, and where it is.
+pub(crate) fn by(series: &Series) -> Markup {
+    html! {
+        @if let Some(author) = &series.author { "by " bdi { (author) } " · " }
+        a href=(format!("https://www.tiktok.com/music/x-{}", series.key.clip_id)) rel="noreferrer noopener" { "on TikTok" }
+        " · " code { (series.key.clip_id) }
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn bounds(change: &Change) -> String {
 }
 
 /// A change with its direction; one that the bounds leave in doubt says so.
-pub(super) fn change(change: Option<Change>) -> Markup {
+pub(crate) fn change(change: Option<Change>) -> Markup {
     let Some(change) = change else {
         return html! { span.none title="a day of the two weeks is missing, or they don’t compare" { "–" } };
     };
@@ -43,7 +43,7 @@ pub(super) fn change(change: Option<Change>) -> Markup {
 }
 
 /// A figure of the index: small ones with a decimal.
-pub(super) fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     if value < 9.95 {
         format!("{value:.1}")
     } else {
@@ -52,7 +52,7 @@ pub(super) fn figure(value: f64) -> String {
 }
 
 /// The state of a series.
-pub(super) fn state(state: Option<&str>) -> Markup {
+pub(crate) fn state(state: Option<&str>) -> Markup {
     let (class, words, title) = match state {
         Some("fresh") => ("good", "fresh", "the newest answer is as new as it should be"),
         Some("late") => ("warn", "late", "no answer for two intervals of the schedule"),

@@ -12,6 +12,7 @@ use super::alerting::Alerting;
 use super::discover::Discovery;
 use super::follow::{Followed, Follower};
 use super::heartbeat::Heartbeat;
+use super::measured;
 use super::notify::{self, Standing};
 use super::session::SIGN_OF_LIFE;
 use super::signals::{Signals, reload};
@@ -160,6 +161,7 @@ impl Daemon {
                 notify::status(&format!("trying again in {AFTER_ERROR} s: {error}"));
                 self.session.vitals.failed(now, &error);
                 self.alerting.failed(&error, now);
+                measured::spooled(&self.config);
                 self.look_at = 0;
                 self.not_before = now + AFTER_ERROR;
             }
@@ -176,9 +178,10 @@ impl Daemon {
         if open || now >= self.look_at {
             let report = self.pass(stop).await?;
             self.look_at = self.next_look(&report).await?;
-            self.session
-                .vitals
-                .passed(self.session.collector.clock.now(), self.look_at);
+            let at = self.session.collector.clock.now();
+            self.session.vitals.passed(at, self.look_at);
+            measured::passed(&self.session.collector, at, self.look_at);
+            measured::spooled(&self.config);
         } else {
             self.index(now, stop).await;
         }

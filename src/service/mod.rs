@@ -7,6 +7,7 @@ mod discover;
 mod follow;
 mod heartbeat;
 mod lock;
+mod measured;
 mod notices;
 mod notify;
 mod rebuild;
@@ -20,6 +21,7 @@ pub use discover::Discovery;
 pub use lock::{Holder, Lock};
 pub use rebuild::{Indexing, Reading, reindex, reparse};
 pub use session::{Session, read_watchlist};
+pub use web::Web;
 
 use crate::problem::Problems;
 use crate::store::StoreError;

@@ -32,7 +32,7 @@ pub struct Session {
     /// What makes the passes.
     pub collector: Collector,
     /// How it is, for who shows it.
-    pub(super) vitals: Vitals,
+    pub vitals: Vitals,
     // Given up with the session.
     _lock: Option<Lock>,
 }

@@ -38,7 +38,8 @@ const CONNECTION: Duration = Duration::from_secs(120);
 const AFTER_ERROR: Duration = Duration::from_millis(200);
 
 /// A listener that runs.
-pub(super) struct Web {
+pub struct Web {
+    address: SocketAddr,
     thread: JoinHandle<()>,
     stop: tokio::sync::watch::Sender<bool>,
 }
@@ -48,14 +49,15 @@ impl Web {
     ///
     /// # Errors
     /// When the address cannot be had, or its token not be read.
-    pub(super) fn start(
+    pub fn start(
         config: &Config,
         listen: SocketAddr,
         clock: Clock,
         vitals: Vitals,
     ) -> Result<Self, ServiceError> {
-        let guard = Guard::new(listen, config.http_token()?);
-        let bound = bind(listen)?;
+        let token = config.http_token()?;
+        let (bound, listen) = bind(listen)?;
+        let guard = Guard::new(listen, token);
         let broken =
             |what: &str, why: String| ServiceError::Machine(format!("the page cannot start: {what}: {why}"));
         let recorded = metrics::record().map_err(|error| broken("metrics", error.to_string()))?;
@@ -65,6 +67,7 @@ impl Web {
             .map_err(|error| broken("runtime", error.to_string()))?;
         let (sender, stop) = Stop::new();
         let url = config.database.url.clone();
+        let (catch_up, discover) = (config.schedule.catch_up, config.discovers().cloned());
         let serving = async move {
             let store = match Store::open_reader(url.expose()) {
                 Ok(store) => store,
@@ -75,6 +78,8 @@ impl Web {
                 clock,
                 vitals,
                 recorded,
+                catch_up,
+                discover,
             };
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, router(site, guard), stop).await,
@@ -87,11 +92,20 @@ impl Web {
             .spawn(move || runtime.block_on(serving))
             .map_err(|error| broken("thread", error.to_string()))?;
         tracing::info!("listening on http://{listen}");
-        Ok(Self { thread, stop: sender })
+        Ok(Self {
+            address: listen,
+            thread,
+            stop: sender,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Ends all connections and waits for that.
-    pub(super) fn stop(self) {
+    pub fn stop(self) {
         // Without a receiver it has stopped already.
         let _ = self.stop.send(true);
         if self.thread.join().is_err() {
@@ -100,11 +114,13 @@ impl Web {
     }
 }
 
-fn bind(listen: SocketAddr) -> Result<std::net::TcpListener, ServiceError> {
+/// The listener and its address: port 0 takes any free one.
+fn bind(listen: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), ServiceError> {
     let bind = || -> io::Result<_> {
         let listener = std::net::TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
-        Ok(listener)
+        let address = listener.local_addr()?;
+        Ok((listener, address))
     };
     bind().map_err(|error| {
         let problem = Problem::new(format!("http.listen: cannot listen on {listen}: {error}"))

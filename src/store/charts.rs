@@ -9,7 +9,7 @@ use super::pauses::{self, Pause};
 use super::{Row, Store, StoreError, Tx, budget, execute, rows, undisturbed};
 use crate::model::{Chart, ChartAsk, ChartClaim, Outcome, Reason, Region, Window};
 
-pub use reports::{ChartState, OffChart, Ranked};
+pub use reports::{ChartState, OffChart, Rank, Ranked};
 pub use settle::{ChartEnd, ChartSettlement};
 
 /// While one request tries out whether a pause may end, the others wait so long (seconds).

@@ -30,19 +30,19 @@ impl Store {
             keys_json(keys)?,
             from_day
         )?;
-        let mut index: BTreeMap<SeriesKey, Vec<IndexDay>> = BTreeMap::new();
-        for row in &rows {
-            let day = IndexDay {
-                day: row.get("day")?,
-                value: row.get("value")?,
-                low: row.get("low")?,
-                high: row.get("high")?,
-                segment: row.get("segment")?,
-                provisional: row.get("provisional")?,
-            };
-            index.entry(key(row)?).or_default().push(day);
-        }
-        Ok(index)
+        by_series(&rows)
+    }
+
+    /// The newest `days` days of the index of each, ascending, and the best day of its newest segment before
+    /// these: enough to tell how it stands.
+    pub async fn newest_index_of(
+        &self,
+        keys: &[SeriesKey],
+        days: i64,
+    ) -> Result<BTreeMap<SeriesKey, Vec<IndexDay>>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = rows!(&mut tx, NEWEST_INDEX, keys_json(keys)?, days)?;
+        by_series(&rows)
     }
 
     /// The windows behind the index of each, by length and distance of points.
@@ -113,6 +113,46 @@ impl Store {
         together(&found, &snapshots)
     }
 }
+
+fn by_series(rows: &[Row]) -> Result<BTreeMap<SeriesKey, Vec<IndexDay>>, StoreError> {
+    let mut index: BTreeMap<SeriesKey, Vec<IndexDay>> = BTreeMap::new();
+    for row in rows {
+        let day = IndexDay {
+            day: row.get("day")?,
+            value: row.get("value")?,
+            low: row.get("low")?,
+            high: row.get("high")?,
+            segment: row.get("segment")?,
+            provisional: row.get("provisional")?,
+        };
+        index.entry(key(row)?).or_default().push(day);
+    }
+    Ok(index)
+}
+
+const NEWEST_INDEX: &str =
+    "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
+    newest AS MATERIALIZED (
+        SELECT x.clip_id, x.region, x.day, x.segment
+        FROM r
+        JOIN trend_index AS x ON x.clip_id = r.clip_id AND x.region = r.region AND x.day = (
+            SELECT max(m.day) FROM trend_index AS m WHERE m.clip_id = r.clip_id AND m.region = r.region
+        )
+    ),
+    bounds AS MATERIALIZED (
+        SELECT n.clip_id, n.region, n.day - $2 AS before, (
+            SELECT p.day FROM trend_index AS p
+            WHERE p.clip_id = n.clip_id AND p.region = n.region AND p.segment = n.segment
+            ORDER BY p.value DESC, p.day
+            LIMIT 1
+        ) AS peak
+        FROM newest AS n
+    )
+    SELECT x.clip_id, x.region, x.day, x.value, x.low, x.high, x.segment, x.provisional
+    FROM bounds AS b
+    JOIN trend_index AS x
+        ON x.clip_id = b.clip_id AND x.region = b.region AND (x.day > b.before OR x.day = b.peak)
+    ORDER BY x.clip_id, x.region, x.day";
 
 /// The scores of snapshots, with the names of what they are of.
 macro_rules! scores {

@@ -16,6 +16,8 @@ pub mod export;
 pub mod history;
 mod many;
 pub mod migrate;
+pub mod operations;
+pub mod overview;
 pub mod pauses;
 pub mod periods;
 pub mod report;

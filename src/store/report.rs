@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::key;
-use super::{Row, Store, StoreError, rows};
+use super::{Row, Store, StoreError, json_rows, rows};
 use crate::clock::DAY;
 use crate::history::Missing;
 use crate::model::SeriesKey;
@@ -24,7 +24,7 @@ pub struct Series {
 }
 
 /// The states of a target, the best first.
-const STATES: [&str; 6] = ["fresh", "late", "stale", "no_data", "failing", "new"];
+pub(super) const STATES: [&str; 6] = ["fresh", "late", "stale", "no_data", "failing", "new"];
 
 /// The SELECT of series. A condition that may hold for all would make a database look at every sound
 /// where one is asked for, so there is a text for each.
@@ -82,16 +82,28 @@ impl Store {
 
     /// One sound in all its regions.
     pub async fn series_of(&self, clip: &str) -> Result<Vec<Series>, StoreError> {
-        self.series(Some(clip)).await
+        self.series(Some(&[clip])).await
     }
 
-    async fn series(&self, clip: Option<&str>) -> Result<Vec<Series>, StoreError> {
+    /// These sounds in all their regions, or all sounds.
+    pub(super) async fn series(&self, clips: Option<&[&str]>) -> Result<Vec<Series>, StoreError> {
         let mut tx = self.read().await?;
-        let (rows, targets) = match clip {
-            Some(clip) => (
-                rows!(&mut tx, series!("WHERE t.clip_id = $1"), clip)?,
-                rows!(&mut tx, states!("WHERE clip_id = $1"), clip)?,
-            ),
+        let (rows, targets) = match clips {
+            Some(clips) => {
+                let clips = json_rows(&clips.iter().map(|clip| (clip,)).collect::<Vec<_>>())?;
+                (
+                    rows!(
+                        &mut tx,
+                        series!("WHERE t.clip_id IN (SELECT value->>0 FROM json_each($1))"),
+                        &clips
+                    )?,
+                    rows!(
+                        &mut tx,
+                        states!("WHERE clip_id IN (SELECT value->>0 FROM json_each($1))"),
+                        &clips
+                    )?,
+                )
+            }
             None => (rows!(&mut tx, series!(""))?, rows!(&mut tx, states!(""))?),
         };
         let mut states: BTreeMap<SeriesKey, usize> = BTreeMap::new();

@@ -128,9 +128,11 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
         None => next.run(request).await,
     };
     for (name, value) in HEADERS {
+        // What may be kept says so itself.
         response
             .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -147,8 +149,8 @@ fn refusal(guard: &Guard, request: &Request) -> Option<Response> {
         let why = "this service only reads\n";
         return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], why).into_response());
     }
-    // Whether the process lives is no secret.
-    if login || path == "/healthz" || guard.lets_in(headers) {
+    // Whether the process lives is no secret, nor is what the page is made with.
+    if login || path == "/healthz" || path.starts_with("/static/") || guard.lets_in(headers) {
         return None;
     }
     let accepts = headers.get("accept").and_then(|accept| accept.to_str().ok());

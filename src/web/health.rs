@@ -159,3 +159,58 @@ fn answer(reasons: Vec<Reason>) -> (StatusCode, Json<Value>) {
         Json(json!({ "ok": reasons.is_empty(), "reasons": reasons })),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    fn whats(vitals: &Vitals, now: i64) -> Vec<&'static str> {
+        vitals.reasons(now).iter().map(|reason| reason.what).collect()
+    }
+
+    #[test]
+    fn a_daemon_is_ready_from_its_first_sign_of_life_on() {
+        let vitals = Vitals::default();
+        assert_eq!(whats(&vitals, 1_000), ["start"]);
+        vitals.alive(1_000);
+        assert_eq!(whats(&vitals, 1_000 + SILENCE), [""; 0]);
+    }
+
+    #[test]
+    fn a_loop_without_signs_of_life_stands_still() {
+        let vitals = Vitals::default();
+        vitals.alive(1_000);
+        assert_eq!(whats(&vitals, 1_001 + SILENCE), ["loop"]);
+        vitals.alive(1_001 + SILENCE);
+        assert_eq!(whats(&vitals, 1_001 + SILENCE), [""; 0]);
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_a_reason_until_it_answers() {
+        let vitals = Vitals::default();
+        let away = PassError::Store(StoreError::Unreadable("it is away".to_owned()));
+        vitals.failed(1_000, &away);
+        assert_eq!(whats(&vitals, 1_000), ["database"]);
+        assert!(
+            vitals
+                .reasons(1_000)
+                .iter()
+                .all(|reason| reason.why.contains("it is away"))
+        );
+        vitals.alive(1_005);
+        assert_eq!(whats(&vitals, 1_005), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_due_and_is_not_done_is_told_after_a_while() {
+        let vitals = Vitals::default();
+        vitals.passed(1_000, 2_000);
+        vitals.alive(2_000 + LATE);
+        assert_eq!(whats(&vitals, 2_000 + LATE), [""; 0]);
+        vitals.alive(2_001 + LATE);
+        assert_eq!(whats(&vitals, 2_001 + LATE), ["schedule"]);
+        vitals.passed(2_001 + LATE, 9_000);
+        assert_eq!(whats(&vitals, 2_001 + LATE), [""; 0]);
+    }
+}

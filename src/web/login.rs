@@ -11,6 +11,7 @@ use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
 use super::guard::Guard;
+use super::layout;
 
 #[derive(Deserialize)]
 pub(super) struct Given {
@@ -37,15 +38,11 @@ fn page(problem: Option<&str>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "soundwatch: log in" }
-            }
+            (layout::head("Log in"))
             body {
                 main {
                     h1 { "soundwatch" }
-                    form method="post" action="/login" {
+                    form.login method="post" action="/login" {
                         label for="token" { "Token (the content of " code { "http.token_file" } ")" }
                         input #token type="password" name="token" required autofocus autocomplete="current-password";
                         button { "Log in" }

@@ -34,6 +34,12 @@ pub fn record() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
+/// The newest value of a metric without labels, as a scrape would tell it.
+pub(super) fn value<'a>(scrape: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(' ');
+    scrape.lines().find_map(value)
+}
+
 fn describe() {
     describe_gauge!("soundwatch_build_info", "1, with the version");
     describe_counter!(

@@ -1,15 +1,18 @@
 //! `soundwatch demo`: the real collector lives through some weeks of a simulated API in seconds.
 
 mod folder;
+mod page;
 mod report;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::exit::{Exit, Failure};
-use super::output::{Output, note};
+use super::output::Output;
 use super::simulate::{KEY, base_url, listen};
 use crate::clock::{Clock, DAY, day_name};
 use crate::collect::{Stop, Wanted};
@@ -51,9 +54,12 @@ pub(super) struct Options {
     /// Where to put the database and its configuration; a demo that is there is made anew
     #[arg(long, value_name = "DIR", default_value = "soundwatch-demo")]
     dir: PathBuf,
-    /// Show the page of the demo afterwards (comes in a later version)
+    /// Serve the page of the demo afterwards, and go on: a day every few seconds, until Ctrl-C
     #[arg(long)]
     serve: bool,
+    /// Where --serve listens, an address of this machine; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = page::LISTEN, value_parser = page::this_machine, requires = "serve")]
+    listen: SocketAddr,
 }
 
 pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failure> {
@@ -66,27 +72,61 @@ pub(super) async fn run(options: &Options, output: Output) -> Result<Exit, Failu
     let folder = Folder::prepare(&options.dir, &sounds)?;
     let listener = listen(([127, 0, 0, 1], 0).into()).await?;
     let config = folder.config(&base_url(&listener)?)?;
-    let mut report = signals
+    let demo = Demo {
+        options,
+        folder: &folder,
+        config: &config,
+        sounds: &sounds,
+        slots: &slots,
+        began,
+    };
+    let days = signals
         .stopping(async |stop| {
             tokio::select! {
                 served = serve(listener, world, std::future::pending()) => {
                     Err(Failure::Other(format!("the simulated API ended: {served:?}")))
                 }
-                lived = live(&config, clock, &sounds, &slots, &stop) => lived,
+                lived = demo.live(clock, &stop, output) => lived,
             }
         })
         .await?;
-    report.seconds = super::clock().monotonic().saturating_sub(began).as_secs_f64();
-    report.folder(&folder);
-    output.result(&report, Report::text)?;
-    if options.serve {
-        note("--serve: the page comes in a later version; until then `status` shows how things stand.");
-    }
-    Ok(if report.days == slots.len() {
+    Ok(if days == slots.len() {
         Exit::Done
     } else {
         Exit::Part
     })
+}
+
+/// A demo with everything that it is made of.
+struct Demo<'a> {
+    options: &'a Options,
+    folder: &'a Folder,
+    config: &'a Config,
+    sounds: &'a [TargetSpec],
+    slots: &'a [i64],
+    /// Since when it goes on, by the monotonic clock.
+    began: Duration,
+}
+
+impl Demo<'_> {
+    /// Lives through the days, tells of them, and goes on with the page if that is wanted. Gives how many
+    /// days there were.
+    async fn live(&self, clock: Clock, stop: &Stop, output: Output) -> Result<usize, Failure> {
+        let key = ApiKey::new(KEY).map_err(|why| Failure::Problems(Problem::new(why).into()))?;
+        let session = Session::open(self.config, &key, clock).await?;
+        let mut report = live(&session, self.sounds, self.slots, stop).await?;
+        report.seconds = super::clock()
+            .monotonic()
+            .saturating_sub(self.began)
+            .as_secs_f64();
+        report.folder(self.folder);
+        output.result(&report, Report::text)?;
+        if self.options.serve && !stop.requested() {
+            page::serve(self, &session, stop).await?;
+        }
+        session.close().await?;
+        Ok(report.days)
+    }
 }
 
 /// The slots of the days that end today, or yesterday when today's is still to come.
@@ -123,14 +163,11 @@ fn sounds(end: i64) -> Vec<TargetSpec> {
 
 /// Makes a pass on each day, as a daemon would have.
 async fn live(
-    config: &Config,
-    clock: Clock,
+    session: &Session,
     sounds: &[TargetSpec],
     slots: &[i64],
     stop: &Stop,
 ) -> Result<Report, Failure> {
-    let key = ApiKey::new(KEY).map_err(|why| Failure::Problems(Problem::new(why).into()))?;
-    let session = Session::open(config, &key, clock).await?;
     let bar = progress(slots.len());
     let mut report = Report::default();
     for slot in slots {
@@ -138,7 +175,7 @@ async fn live(
             break;
         }
         bar.set_message(day_name(*slot));
-        day(&session, sounds, *slot, stop, &mut report).await?;
+        day(session, sounds, *slot, stop, &mut report).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -152,7 +189,6 @@ async fn live(
         let index = store.index_of(std::slice::from_ref(&key), 0).await?;
         report.index = index.into_values().flatten().map(Into::into).collect();
     }
-    session.close().await?;
     Ok(report)
 }
 

@@ -43,7 +43,54 @@ pub struct Ranked {
     pub author: Option<String>,
 }
 
+/// Where a sound stood on a chart that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rank {
+    /// The chart's market.
+    pub region: String,
+    /// The days that it ranks by.
+    pub period_days: i64,
+    /// Only sounds that are new to the first hundred.
+    pub new_to_top_100: bool,
+    /// Only those of the Commercial Music Library.
+    pub commercial: bool,
+    /// When it was read, unix seconds.
+    pub seen_at: i64,
+    /// From 1, as the pages listed them.
+    pub position: i64,
+    /// As the API says it.
+    pub rank: Option<i64>,
+}
+
 impl Store {
+    /// The newest ranks of a sound on charts, the newest first.
+    pub async fn ranks_of(&self, clip: &str, limit: i64) -> Result<Vec<Rank>, StoreError> {
+        let mut tx = self.read().await?;
+        let found = rows!(
+            &mut tx,
+            "SELECT e.region, e.period, f.new_to_top_100, f.commercial, e.seen_at, e.position, e.rank
+            FROM chart_entries AS e
+            JOIN chart_fetches AS f ON f.id = e.chart_fetch_id
+            WHERE e.clip_id = $1
+            ORDER BY e.seen_at DESC, e.region, e.period, e.position
+            LIMIT $2",
+            clip,
+            limit
+        )?;
+        let rank = |row: &Row| {
+            Ok(Rank {
+                region: row.get("region")?,
+                period_days: row.get("period")?,
+                new_to_top_100: row.get("new_to_top_100")?,
+                commercial: row.get("commercial")?,
+                seen_at: row.get("seen_at")?,
+                position: row.get("position")?,
+                rank: row.get("rank")?,
+            })
+        };
+        found.iter().map(rank).collect()
+    }
+
     /// How a reading stands.
     pub async fn chart_state(&self, id: i64) -> Result<Option<ChartState>, StoreError> {
         let mut tx = self.read().await?;
