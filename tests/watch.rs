@@ -44,7 +44,7 @@ fn sounds_are_added_and_removed_with_what_it_changes_in_credits() {
     assert!(
         added
             .stdout
-            .contains("4 targets, about 8 credits a day; before 1 and 2 (+6 a day, +180 in 30 days)"),
+            .contains("4 targets, about 8 credits a day; before 1 target, about 2 credits a day (+6 a day, +180 in 30 days)"),
         "{added}"
     );
     let text = place.read("watchlist.toml");

@@ -82,9 +82,9 @@ fn beside(file: &Path) -> PathBuf {
 #[allow(clippy::cast_precision_loss, reason = "a size for people")]
 fn text(written: &Written) -> String {
     format!(
-        "{}: {} sounds in {} series, {:.1} MB, made in {:.1} s",
+        "{}: {} in {} series, {:.1} MB, made in {:.1} s",
         written.file,
-        written.sounds,
+        crate::words::counted(written.sounds, "sound"),
         written.series,
         written.bytes as f64 / 1e6,
         written.seconds

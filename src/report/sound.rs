@@ -75,7 +75,7 @@ fn facts(details: &Details<'_>) -> Markup {
                 div {
                     dt { "Peak" }
                     dd.big { (name_of(summary.peak.day)) }
-                    dd.soft { (summary.newest.day - summary.peak.day) " days before the newest" }
+                    dd.soft { (crate::words::counted(summary.newest.day - summary.peak.day, "day")) " before the newest" }
                 }
             } @else {
                 div { dt { "Newest day" } dd.big { (newest_day(details.listed)) } }
