@@ -376,3 +376,12 @@ fn a_file_with_nothing_but_comments_and_defaults_takes_its_first_sound() {
     );
     assert_eq!(place.read("watchlist.toml"), one);
 }
+
+#[test]
+fn what_a_weekly_sound_costs_is_told_in_tenths() {
+    let place = place();
+    let added = place
+        .run(&format!("watch add {B} --schedule @weekly"))
+        .expect_code(0);
+    assert!(added.stdout.contains("(+0.3 a day, "), "{added}");
+}
