@@ -216,6 +216,14 @@ const WATCHLISTS: [(&str, &str); 30] = [
     ),
 ];
 
+/// Writes a file with this mode.
+fn write_with_mode(place: &Place, file: &str, text: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    place.write(file, text);
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(place.path().join(file), mode).unwrap();
+}
+
 /// A place where all is well.
 fn well() -> Place {
     let place = Place::empty()
@@ -461,4 +469,104 @@ fn check_and_plan_tell_what_charts_cost_and_which_of_their_regions_are_doubtful(
     let plan = place.json("plan --days 2");
     assert_eq!(plan["charts"]["credits_per_day"], 12.0, "{plan}");
     assert_eq!(plan["days"][1]["requests"], 6, "{plan}");
+}
+
+#[rstest]
+#[case::others_can_read_it(Some("0123456789abcdef0123"), 0o644, "(mode 644)")]
+#[case::it_is_short(Some("short"), 0o600, "16 characters or more")]
+#[case::it_is_not_there(None, 0, "there is no token")]
+fn a_token_that_run_refuses_is_told_by_check(
+    #[case] token: Option<&str>,
+    #[case] mode: u32,
+    #[case] told: &str,
+) {
+    let place = well()
+        .with_setting("SOUNDWATCH__HTTP__LISTEN", "127.0.0.1:0")
+        .with_setting("SOUNDWATCH__HTTP__TOKEN_FILE", "token");
+    if let Some(token) = token {
+        write_with_mode(&place, "token", token, mode);
+    }
+    let check = place.run("check").expect_code(2);
+    assert!(check.stderr.contains(told), "{check}");
+    assert!(place.run("run").expect_code(2).stderr.contains(told));
+}
+
+#[test]
+fn an_address_that_another_program_has_is_told_by_check() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = other.local_addr().unwrap().to_string();
+    let place = well().with_setting("SOUNDWATCH__HTTP__LISTEN", &listen);
+    let check = place.run("check").expect_code(2);
+    assert!(
+        check.stderr.contains(&format!("cannot listen on {listen}")),
+        "{check}"
+    );
+    drop(other);
+    let check = place.run("check").expect_code(0);
+    assert_eq!(check.stderr, "", "{check}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_address_that_the_daemon_of_the_same_database_has_is_no_problem(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = backend.fresh().await;
+    let simulator = simulator("");
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let place = Place::asking(&simulator, WATCHLIST)
+        .with_setting("SOUNDWATCH__DATABASE__URL", &database.url)
+        .with_setting("SOUNDWATCH__HTTP__LISTEN", &free.to_string());
+    let daemon = place.start("run");
+    until("the page is there", || std::net::TcpStream::connect(free).is_ok());
+    place.run("check").expect_code(0);
+    daemon.stop(Signal::TERM).expect_code(0);
+}
+
+#[test]
+fn check_tells_where_the_key_is_from_and_counts_warnings() {
+    let place = well();
+    let check = place.run("check").expect_code(0);
+    assert!(
+        check
+            .stdout
+            .contains(", from the variable SOUNDWATCH__API__KEY\n"),
+        "{check}"
+    );
+    assert!(check.stdout.ends_with("All is well.\n"), "{check}");
+    let place = place.with_setting("SOUNDWATCH__BUDGET__DAILY_CREDITS", "2");
+    write_with_mode(&place, "key", "sk_live_0123456789", 0o600);
+    let place = place.with_setting("SOUNDWATCH__API__KEY_FILE", "key");
+    let check = place.run("check").expect_code(0);
+    assert!(check.stdout.contains("/key\n"), "{check}");
+    assert!(check.stdout.ends_with("No errors, 1 warning.\n"), "{check}");
+}
+
+#[test]
+fn as_json_a_check_that_fails_has_an_error_like_other_commands() {
+    let place = well();
+    assert!(place.json("check").get("error").is_none());
+    place.write("config.toml", "[api]\nattempts = 0\n[state]\ndir = 3\n");
+    let document = place.run("check --json").expect_code(2).json();
+    let error = document["error"].as_str().unwrap();
+    assert!(
+        error.contains("api.attempts") && error.contains("state.dir"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_sound_that_stands_twice_is_one_problem() {
+    let place = well();
+    let sound = "[[sounds]]\nclip = \"6703723351497508865\"\nregions = [\"US\", \"LV\", \"LV\"]\n";
+    place.write(
+        "watchlist.toml",
+        &format!("{}{sound}", sound.replace(", \"LV\"]", "]")),
+    );
+    let problems = place.run("check --json").expect_code(2).json()["problems"].clone();
+    assert_eq!(problems.as_array().map(Vec::len), Some(1), "{problems}");
+    assert_eq!(problems[0]["line"], 5, "{problems}");
 }

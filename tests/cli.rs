@@ -444,3 +444,41 @@ fn a_long_pass_gives_signs_of_life() {
     let alive_for = || number(&place, "SELECT heartbeat_at - started_at FROM workers");
     until("a sign of life was given during the request", || alive_for() >= 4);
 }
+
+#[test]
+fn a_spent_budget_is_told_by_collect_with_what_waits() {
+    let simulator = simulator("");
+    let daily = WATCHLIST.replace("@yearly", "@daily");
+    let place = Place::asking(&simulator, &daily).with_setting("SOUNDWATCH__BUDGET__DAILY_CREDITS", "2");
+    place.run("collect").expect_code(4);
+    let again = place.run("collect").expect_code(4);
+    assert!(
+        again.stdout.starts_with("1 slot waits for the budget.\n"),
+        "{again}"
+    );
+    let daemon = place.start("run");
+    until("the daemon collects", || {
+        !place.json("status")["collecting"].as_array().unwrap().is_empty()
+    });
+    let beside = place.run("collect").expect_code(4);
+    assert!(
+        beside.stdout.starts_with("1 slot waits for the budget.\n"),
+        "{beside}"
+    );
+    daemon.stop(Signal::TERM).expect_code(0);
+}
+
+#[test]
+fn status_tells_that_an_edit_is_not_in_force_yet() {
+    let simulator = simulator("");
+    let place = Place::asking(&simulator, WATCHLIST);
+    place.run("collect").expect_code(0);
+    assert_eq!(place.json("status")["watchlist"]["in_force"], true);
+    place.run("watch add 7326640926458743557").expect_code(0);
+    let status = place.run("status").expect_code(0);
+    assert!(
+        status.stdout.contains("(3 targets, not in force yet)"),
+        "{status}"
+    );
+    assert_eq!(place.json("status")["watchlist"]["in_force"], false);
+}

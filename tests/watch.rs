@@ -44,7 +44,7 @@ fn sounds_are_added_and_removed_with_what_it_changes_in_credits() {
     assert!(
         added
             .stdout
-            .contains("4 targets, about 8 credits a day; before 1 and 2 (+6 a day, +180 in 30 days)"),
+            .contains("4 targets, about 8 credits a day; before 1 target, about 2 credits a day (+6 a day, +180 in 30 days)"),
         "{added}"
     );
     let text = place.read("watchlist.toml");
@@ -375,4 +375,13 @@ fn a_file_with_nothing_but_comments_and_defaults_takes_its_first_sound() {
         "{refused}"
     );
     assert_eq!(place.read("watchlist.toml"), one);
+}
+
+#[test]
+fn what_a_weekly_sound_costs_is_told_in_tenths() {
+    let place = place();
+    let added = place
+        .run(&format!("watch add {B} --schedule @weekly"))
+        .expect_code(0);
+    assert!(added.stdout.contains("(+0.3 a day, "), "{added}");
 }

@@ -8,6 +8,7 @@ use crate::store::alerts::{Alert, Condition};
 use crate::store::budget::Spent;
 use crate::store::pauses::Pause;
 use crate::store::troubled::Troubled;
+use crate::words::counted;
 
 /// Problems of the watchlist that are told.
 const PROBLEMS_TOLD: usize = 3;
@@ -191,18 +192,25 @@ impl Facts {
             grown_at,
             names,
         } = troubled;
-        let slots = self.after_slots;
+        let slots = counted(self.after_slots, "slot");
         let (what, advice) = match kind {
             AlertKind::NoData => (
-                format!("brought nothing for {slots} slots in a row, and had no data the last time"),
-                "Take them off the watchlist if it stays so: each slot costs credits.",
+                format!("brought nothing for {slots} in a row, and had no data the last time"),
+                if *targets == 1 {
+                    "Take it off the watchlist if it stays so: each slot costs credits."
+                } else {
+                    "Take them off the watchlist if it stays so: each slot costs credits."
+                },
             ),
             AlertKind::Stale => (
-                format!("given {slots} answers or more whose newest day did not move"),
+                format!(
+                    "given {} or more whose newest day did not move",
+                    counted(self.after_slots, "answer")
+                ),
                 "The service repeats itself; each answer costs credits.",
             ),
             _ => (
-                format!("brought nothing for {slots} slots in a row, and failed the last time"),
+                format!("brought nothing for {slots} in a row, and failed the last time"),
                 "`soundwatch why CLIP_ID` tells why.",
             ),
         };

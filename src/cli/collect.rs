@@ -6,17 +6,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::output::{Output, note, table};
+use super::output::{Output, fitting, note};
 use super::progress::Progress;
-use crate::collect::{Cut, Event, Stop, Wanted};
+use super::status::due_now;
+use crate::collect::{Cut, Stop, Wanted};
 use crate::config::Config;
 use crate::model::Outcome;
 use crate::problem::{Problem, Problems};
 use crate::service::signals::Signals;
 use crate::service::{Holder, Lock, ServiceError, Session, read_watchlist};
 use crate::store::reports::FetchResult;
-use crate::store::{Missing, Store, sqlite_file};
+use crate::store::{Missing, Store, StoreError, sqlite_file};
 use crate::watchlist::clip_id;
+use crate::words::counted;
 
 /// Rows of the table of targets; a pass over more of them is summed up only.
 const SHOWN: usize = 40;
@@ -26,6 +28,8 @@ const SHOWN: usize = 40;
 struct Collected {
     outcomes: BTreeMap<&'static str, u64>,
     credits: i64,
+    /// Slots that wait for the budget.
+    waiting: i64,
     targets: Vec<FetchResult>,
     #[serde(skip)]
     cut: Option<Cut>,
@@ -99,7 +103,7 @@ async fn alone(config: &Config, forced: &Forced) -> Result<Collected, Failure> {
         session.sync(watchlist).await?;
     }
     let collected = signals
-        .stopping(async |stop| pass(&session, forced, stop).await)
+        .stopping(async |stop| pass(config, &session, forced, stop).await)
         .await;
     if let Err(error) = session.close().await {
         // What was collected counts: the worker is taken for gone in a moment anyway.
@@ -108,7 +112,7 @@ async fn alone(config: &Config, forced: &Forced) -> Result<Collected, Failure> {
     collected
 }
 
-async fn pass(session: &Session, forced: &Forced, stop: Stop) -> Result<Collected, Failure> {
+async fn pass(config: &Config, session: &Session, forced: &Forced, stop: Stop) -> Result<Collected, Failure> {
     let collector = &session.collector;
     let wanted = match forced {
         Forced::None => Wanted::Due,
@@ -116,11 +120,10 @@ async fn pass(session: &Session, forced: &Forced, stop: Stop) -> Result<Collecte
     };
     let progress = Progress::new();
     let report = session.passes(wanted, &stop, &|event| progress.show(event)).await;
-    progress.end();
-    let cut = report?.cut;
+    let cut = report.inspect_err(|_| progress.end())?.cut;
     if let Wanted::Forced(minute) = wanted {
         // On Postgres other workers may have taken some of them.
-        let followed = follow(&collector.store, forced, minute, stop, || true).await?;
+        let followed = follow(&collector.store, forced, minute, stop, &progress, || true).await?;
         return Ok(followed.map_or_else(
             || Collected::new(Vec::new(), None),
             |f| Collected {
@@ -129,9 +132,46 @@ async fn pass(session: &Session, forced: &Forced, stop: Stop) -> Result<Collecte
             },
         ));
     }
+    progress.end();
     let worker = &collector.worker;
     let targets = collector.store.settled_by(&worker.id, worker.started_at).await?;
-    Ok(Collected::new(targets, cut))
+    let waiting = match cut {
+        Some(Cut::Budget) => waiting(config, &collector.store).await?,
+        _ => 0,
+    };
+    Ok(Collected {
+        waiting,
+        ..Collected::new(targets, cut)
+    })
+}
+
+/// How many slots are due and wait for the budget.
+async fn waiting(config: &Config, store: &Store) -> Result<i64, StoreError> {
+    let now = super::clock().now();
+    if store.spent(now).await?.requests_left(config.budget) > 0 {
+        return Ok(0);
+    }
+    let schedules = store.schedules_of_targets().await?;
+    due_now(config, store, &schedules, now).await
+}
+
+/// What is due beside a process that collects: nothing is asked here, but what waits for the budget is told.
+async fn due_beside(config: &Config, holder: &Holder) -> Result<Collected, Failure> {
+    note(&format!(
+        "{holder} is collecting and asks whatever is due by itself; `collect --all` asks now"
+    ));
+    let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
+    let waiting = async {
+        store.require_migrated().await?;
+        waiting(config, &store).await
+    };
+    let waiting = waiting.await;
+    store.close().await;
+    let waiting = waiting?;
+    Ok(Collected {
+        waiting,
+        ..Collected::new(Vec::new(), (waiting > 0).then_some(Cut::Budget))
+    })
 }
 
 /// Enters the slots of the current minute, and gives it.
@@ -154,10 +194,7 @@ async fn hand_over(store: &Store, forced: &Forced) -> Result<i64, Failure> {
 /// that process has gone and left some.
 async fn beside(config: &Config, forced: &Forced, holder: &Holder) -> Result<Option<Collected>, Failure> {
     if matches!(forced, Forced::None) {
-        note(&format!(
-            "{holder} is collecting and asks whatever is due by itself; `collect --all` asks now"
-        ));
-        return Ok(Some(Collected::new(Vec::new(), None)));
+        return Ok(Some(due_beside(config, holder).await?));
     }
     note(&format!("{holder} is collecting: handing over to it"));
     let store = Store::open(config.database.url.expose(), Missing::Refuse).await?;
@@ -166,7 +203,7 @@ async fn beside(config: &Config, forced: &Forced, holder: &Holder) -> Result<Opt
     let signals = Signals::listen()?;
     let held = || sqlite_file(config.database.url.expose()).is_some_and(|file| Lock::holder(&file).is_some());
     let collected = signals
-        .stopping(async |stop| follow(&store, forced, minute, stop, held).await)
+        .stopping(async |stop| follow(&store, forced, minute, stop, &Progress::new(), held).await)
         .await;
     store.close().await;
     collected
@@ -179,22 +216,12 @@ async fn follow(
     forced: &Forced,
     minute: i64,
     mut stop: Stop,
+    progress: &Progress,
     held: impl Fn() -> bool,
 ) -> Result<Option<Collected>, Failure> {
-    let progress = Progress::new();
-    let mut shown = 0;
     let cut = loop {
         let state = store.hand_over_state(forced.clips(), minute).await?;
-        if shown == 0 {
-            progress.show(Event::Found(
-                usize::try_from(state.handed_over).unwrap_or_default(),
-            ));
-        }
-        progress.show(Event::Settled(
-            Outcome::Stored,
-            (state.settled - shown).unsigned_abs(),
-        ));
-        shown = state.settled;
+        progress.reach(state.settled, state.handed_over);
         if state.settled == state.handed_over {
             break None;
         }
@@ -236,6 +263,7 @@ impl Collected {
         Self {
             outcomes,
             credits,
+            waiting: 0,
             targets,
             cut,
         }
@@ -274,10 +302,12 @@ impl Collected {
             .filter(|outcome| self.count(*outcome) > 0)
             .map(|outcome| format!("{} {outcome}", self.count(outcome)))
             .collect();
-        let mut text = if counts.is_empty() {
-            "Nothing was due.".to_owned()
-        } else {
-            format!("{}{}; {} credits", self.table(), counts.join(", "), self.credits)
+        let credits = counted(self.credits, "credit");
+        let mut text = match (counts.is_empty(), self.waiting) {
+            (false, _) => format!("{}{}; {credits}", self.table(), counts.join(", ")),
+            (true, 0) => "Nothing was due.".to_owned(),
+            (true, 1) => "1 slot waits for the budget.".to_owned(),
+            (true, n) => format!("{n} slots wait for the budget."),
         };
         match &self.cut {
             Some(Cut::Budget) => {
@@ -298,24 +328,19 @@ impl Collected {
     fn table(&self) -> String {
         let mut targets: Vec<&FetchResult> = self.targets.iter().collect();
         targets.sort_by_key(|t| matches!(t.outcome.as_deref(), Some("stored" | "confirmed")));
-        let mut table = table(
-            &[
-                "sound", "region", "period", "slot", "outcome", "reason", "attempts", "credits",
-            ],
-            &[6, 7],
-        );
-        for t in targets.iter().take(SHOWN) {
-            table.add_row([
-                t.clip_id.clone(),
-                t.region.clone(),
-                t.period.clone(),
+        let headings = ["target", "slot", "outcome", "reason", "attempts", "credits"];
+        let row = |t: &&FetchResult| {
+            vec![
+                format!("{} {} {}", t.clip_id, t.region, t.period),
                 t.slot_at.clone(),
                 t.outcome.clone().unwrap_or_default(),
                 t.reason.clone().unwrap_or_default(),
                 t.attempts.to_string(),
                 t.credits.to_string(),
-            ]);
-        }
+            ]
+        };
+        let rows: Vec<_> = targets.iter().take(SHOWN).map(row).collect();
+        let table = fitting(&headings, &[4, 5], &rows, &[], &[4, 5, 1]);
         let rest = targets.len().saturating_sub(SHOWN);
         let rest = if rest > 0 {
             format!("\n… and {rest} more; `--json` has all of them\n")

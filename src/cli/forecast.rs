@@ -13,6 +13,7 @@ use crate::store::due::Scope;
 use crate::store::returned::NewestSlot;
 use crate::store::{Store, StoreError};
 use crate::watchlist::{Changed, StoredTarget, diff};
+use crate::words::{about, counted};
 
 /// Schedules that are named one by one.
 const SHOWN: usize = 5;
@@ -111,11 +112,11 @@ pub(super) fn lines(forecast: &Forecast) -> Vec<String> {
     }
     lines.extend(forecast.charts.as_ref().map(charts));
     lines.push(format!(
-        "{} in all: about {:.0} requests and {:.0} credits a day, {:.0} credits in 30 days",
-        targets(forecast.targets),
-        forecast.requests_per_day,
-        forecast.credits_per_day,
-        forecast.credits_in_30_days
+        "{} in all: about {} and {} a day, {} in 30 days",
+        counted(forecast.targets, "target"),
+        about(forecast.requests_per_day, "request"),
+        about(forecast.credits_per_day, "credit"),
+        about(forecast.credits_in_30_days, "credit")
     ));
     if let Some(next) = &forecast.next_slot {
         lines.push(match forecast.due_now {
@@ -144,19 +145,11 @@ fn charts(charts: &Charts) -> String {
 fn scheduled(scheduled: &Scheduled) -> String {
     format!(
         "{} at \"{}\" {} ({:.1} a day)",
-        targets(scheduled.targets),
+        counted(scheduled.targets, "target"),
         scheduled.schedule,
         scheduled.time_zone,
         scheduled.slots_per_day
     )
-}
-
-fn targets(n: i64) -> String {
-    if n == 1 {
-        "1 target".to_owned()
-    } else {
-        format!("{n} targets")
-    }
 }
 
 fn slots(n: i64) -> String {

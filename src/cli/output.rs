@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::exit::{Exit, Failure};
 use crate::problem::Problem;
@@ -93,6 +94,9 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Columns of a long text, where a table is too wide.
+const TEXT: usize = 16;
+
 /// A line below the headings and nothing else, so that a table of many rows stays short.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
@@ -109,6 +113,88 @@ pub(super) fn table(headings: &[&str], right: &[usize]) -> Table {
         }
     }
     table
+}
+
+/// A table that fits the terminal, in which no word is broken: where it is too wide, long texts in the
+/// columns `texts` are cut, and then the columns `spare` left out, one after the other. Where there is no
+/// terminal, it has all of it.
+pub(super) fn fitting(
+    headings: &[&str],
+    right: &[usize],
+    rows: &[Vec<String>],
+    texts: &[usize],
+    spare: &[usize],
+) -> String {
+    fitted(headings, right, rows, texts, spare, Table::new().width())
+}
+
+fn fitted(
+    headings: &[&str],
+    right: &[usize],
+    rows: &[Vec<String>],
+    texts: &[usize],
+    spare: &[usize],
+    width: Option<u16>,
+) -> String {
+    let whole = without(headings, right, rows, &[]);
+    let width = width.map(usize::from);
+    let fits = |table: &str| width.is_none_or(|width| table.lines().all(|line| line.width() <= width));
+    if fits(&whole) {
+        return whole;
+    }
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        for text in texts.iter() {
+            if let Some(cell) = row.get_mut(*text) {
+                *cell = short(cell, TEXT);
+            }
+        }
+    }
+    let tries = (0..=spare.len()).map(|left_out| spare.get(..left_out).unwrap_or(spare));
+    let mut tables = tries.map(|left_out| without(headings, right, &rows, left_out));
+    let mut last = whole;
+    loop {
+        match tables.next() {
+            Some(table) if fits(&table) => return table,
+            Some(table) => last = table,
+            None => return last,
+        }
+    }
+}
+
+/// The table without the columns `left_out`.
+fn without(headings: &[&str], right: &[usize], rows: &[Vec<String>], left_out: &[usize]) -> String {
+    let kept: Vec<usize> = (0..headings.len()).filter(|n| !left_out.contains(n)).collect();
+    let headings: Vec<&str> = kept.iter().filter_map(|n| headings.get(*n).copied()).collect();
+    let numbers = kept.iter().enumerate().filter(|(_, n)| right.contains(n));
+    let mut table = table(&headings, &numbers.map(|(at, _)| at).collect::<Vec<_>>());
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    for row in rows {
+        table.add_row(kept.iter().filter_map(|n| row.get(*n)));
+    }
+    table.to_string()
+}
+
+/// The beginning of a text that fits into so many columns, on one line.
+pub(super) fn short(text: &str, columns: usize) -> String {
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if line.width() <= columns {
+        return line;
+    }
+    let mut left = columns - 1;
+    let mut cut = String::new();
+    for c in line.chars() {
+        let width = c.width().unwrap_or_default();
+        if width > left {
+            break;
+        }
+        left -= width;
+        cut.push(c);
+    }
+    cut + "…"
 }
 
 /// Columns of the terminal; where there is none, as many as a page has.
@@ -162,7 +248,55 @@ pub(super) fn problem_of(error: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case("short", "short")]
+    #[case("just ten c", "just ten c")]
+    #[case("eleven char", "eleven ch…")]
+    #[case("漢字漢字漢字", "漢字漢字…")]
+    #[case("two\nlines", "two lines")]
+    fn a_title_takes_no_more_columns_than_it_has(#[case] title: &str, #[case] shown: &str) {
+        assert_eq!(short(title, 10), shown);
+        assert!(short(title, 10).width() <= 10);
+    }
+
+    #[rstest]
+    #[case::all_where_there_is_no_terminal(None, &["sound", "note", "author", "a note of thirty-three columns..."])]
+    #[case::texts_are_cut_first(Some(60), &["sound", "note", "author", "a note of thirt…"])]
+    #[case::then_columns_are_left_out(Some(50), &["sound", "author"])]
+    #[case::what_is_needed_stays(Some(10), &["sound"])]
+    fn a_table_fits_the_terminal_and_breaks_no_word(#[case] width: Option<u16>, #[case] shown: &[&str]) {
+        const CLIP: &str = "6703723351497508865";
+        let cells = [CLIP, "a note of thirty-three columns...", "somebody"].map(str::to_owned);
+        let rows = [cells.to_vec()];
+        let table = fitted(&["sound", "note", "author"], &[], &rows, &[1], &[1, 2], width);
+        let words = [
+            "sound",
+            "note",
+            "author",
+            "a note of thirty-three columns...",
+            "a note of thirt…",
+        ];
+        let found: Vec<&str> = words
+            .into_iter()
+            .filter(|word| {
+                let rest = table
+                    .replace("a note of thirty-three columns...", "#1")
+                    .replace("a note of thirt…", "#2");
+                match *word {
+                    "a note of thirty-three columns..." => rest.contains("#1"),
+                    "a note of thirt…" => rest.contains("#2"),
+                    word => rest.contains(word),
+                }
+            })
+            .collect();
+        assert_eq!(found, shown, "{table}");
+        assert!(table.contains(CLIP), "{table}");
+        assert_eq!(table.lines().count(), 3, "{table}");
+    }
 
     #[test]
     fn texts_of_the_api_cannot_command_the_terminal() {

@@ -1,6 +1,8 @@
 //! `soundwatch plan`: what the coming days ask and cost, before they do. It spends nothing and needs
 //! no key.
 
+use std::io::IsTerminal;
+
 use serde::Serialize;
 
 mod advice;
@@ -8,7 +10,7 @@ mod advice;
 use super::chart;
 use super::exit::{Exit, Failure};
 use super::forecast::{all_new, lines, paused, standing};
-use super::output::{Output, Told, note, problem_of, table};
+use super::output::{Output, Told, fitting, note, problem_of, terminal_width};
 use crate::config::Config;
 use crate::forecast::{Forecast, Month, Standing};
 use crate::model::{Period, TargetSpec, Window};
@@ -19,6 +21,9 @@ use crate::watchlist;
 
 /// Columns of the longest bar.
 const BAR: usize = 24;
+
+/// Columns of the table with such a bar.
+const WIDE: usize = 92;
 
 /// The document of `--json`.
 #[derive(Serialize)]
@@ -203,10 +208,13 @@ fn days(forecast: &Forecast) -> String {
         .map(|day| day.credits)
         .max()
         .unwrap_or_default();
-    let mut table = table(
-        &["day", "slots", "requests", "credits", "paid", "over", ""],
-        &[1, 2, 3, 4, 5],
-    );
+    // Half as long where the terminal has the usual 80 columns.
+    let bar = if terminal_width() < WIDE && std::io::stdout().is_terminal() {
+        BAR / 2
+    } else {
+        BAR
+    };
+    let mut rows = Vec::new();
     for (number, day) in forecast.days.iter().enumerate() {
         let rest = if number == 0 { " from now" } else { "" };
         let numbers = [
@@ -218,11 +226,11 @@ fn days(forecast: &Forecast) -> String {
         ];
         let mut row = vec![format!("{}{rest}", day.day)];
         row.extend(numbers.map(|number| number.to_string()));
-        row.push(chart::bar(day.paid_credits, day.over_credits, most, BAR));
-        table.add_row(row);
+        row.push(chart::bar(day.paid_credits, day.over_credits, most, bar));
+        rows.push(row);
     }
     let sum = |of: fn(&crate::forecast::Day) -> i64| forecast.days.iter().map(of).sum::<i64>().to_string();
-    table.add_row([
+    rows.push(vec![
         "all".to_owned(),
         sum(|day| day.slots),
         sum(|day| day.requests),
@@ -231,7 +239,8 @@ fn days(forecast: &Forecast) -> String {
         sum(|day| day.over_credits),
         String::new(),
     ]);
-    table.to_string()
+    let headings = ["day", "slots", "requests", "credits", "paid", "over", ""];
+    fitting(&headings, &[1, 2, 3, 4, 5], &rows, &[], &[6, 2])
 }
 
 fn month(month: &Month) -> String {

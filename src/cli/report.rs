@@ -96,9 +96,9 @@ async fn write(store: &Store, file: &Path) -> Result<(Shown, u64), Failure> {
 #[allow(clippy::cast_precision_loss, reason = "a size for people")]
 fn text(written: &Written) -> String {
     format!(
-        "{}: {} sounds in {} series, {:.1} MB, made in {:.1} s",
+        "{}: {} in {} series, {:.1} MB, made in {:.1} s",
         written.file,
-        written.sounds,
+        crate::words::counted(written.sounds, "sound"),
         written.series,
         written.bytes as f64 / 1e6,
         written.seconds

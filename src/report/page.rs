@@ -27,7 +27,7 @@ pub(super) fn begin(now: i64, shown: Shown, listed: &[Listed]) -> Markup {
         header {
             h1 { "Sounds on TikTok" }
             p.lead {
-                (shown.sounds) (if shown.sounds == 1 { " sound" } else { " sounds" })
+                (crate::words::counted(shown.sounds, "sound"))
                 @if shown.series != shown.sounds { ", " (shown.series) " with their regions" }
                 " · as of " time datetime=(rfc3339(now)) { (date(now)) }
             }

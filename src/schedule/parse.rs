@@ -7,6 +7,7 @@ use croner::parser::{CronParser, Seconds, Year};
 
 use super::ScheduleError;
 use crate::problem::nearest;
+use crate::words::counted;
 
 /// The names that stand for an expression.
 const NAMES: [(&str, &str); 7] = [
@@ -59,7 +60,7 @@ pub(super) fn cron(expression: &str) -> Result<Cron, String> {
     match fields.len() {
         5 => fields.insert(0, "0"),
         6 => {}
-        n => return Err(format!("it has {n} fields, not five or six")),
+        n => return Err(format!("it has {}, not five or six", counted(n, "field"))),
     }
     parser(&fields)
         .parse(&fields.join(" "))

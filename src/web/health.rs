@@ -165,13 +165,21 @@ mod tests {
     use super::*;
     use crate::store::StoreError;
 
+    fn vitals() -> Vitals {
+        Vitals::of(Budget {
+            credits_per_request: 2,
+            daily_credits: 10,
+            monthly_credits: 100,
+        })
+    }
+
     fn whats(vitals: &Vitals, now: i64) -> Vec<&'static str> {
         vitals.reasons(now).iter().map(|reason| reason.what).collect()
     }
 
     #[test]
     fn a_daemon_is_ready_from_its_first_sign_of_life_on() {
-        let vitals = Vitals::default();
+        let vitals = vitals();
         assert_eq!(whats(&vitals, 1_000), ["start"]);
         vitals.alive(1_000);
         assert_eq!(whats(&vitals, 1_000 + SILENCE), [""; 0]);
@@ -179,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_loop_without_signs_of_life_stands_still() {
-        let vitals = Vitals::default();
+        let vitals = vitals();
         vitals.alive(1_000);
         assert_eq!(whats(&vitals, 1_001 + SILENCE), ["loop"]);
         vitals.alive(1_001 + SILENCE);
@@ -188,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_database_that_is_away_is_a_reason_until_it_answers() {
-        let vitals = Vitals::default();
+        let vitals = vitals();
         let away = PassError::Store(StoreError::Unreadable("it is away".to_owned()));
         vitals.failed(1_000, &away);
         assert_eq!(whats(&vitals, 1_000), ["database"]);
@@ -204,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_was_due_and_is_not_done_is_told_after_a_while() {
-        let vitals = Vitals::default();
+        let vitals = vitals();
         vitals.passed(1_000, 2_000);
         vitals.alive(2_000 + LATE);
         assert_eq!(whats(&vitals, 2_000 + LATE), [""; 0]);

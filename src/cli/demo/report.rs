@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::Table;
 use serde::Serialize;
 
 use super::super::chart::{bars, skyline, sparkline};
-use super::super::output::table;
+use super::super::output::{fitting, short};
 use super::folder::Folder;
 use crate::clock::{DAY, day_name};
 use crate::collect;
 use crate::store::windows::{RISING, TargetWindow};
 use crate::trend::IndexDay;
 
-/// Blanks that a column of a table has around it.
-const GAP: usize = 3;
+/// Columns of a title beside its window.
+const TITLE: usize = 32;
 
 /// Rows of the large chart.
 const CHART_ROWS: u32 = 8;
@@ -117,46 +116,34 @@ impl Report {
 
     /// The targets with their newest windows; on a narrow terminal the windows stand below.
     fn table(&self) -> String {
-        let wide = self.rows(true);
-        let columns = wide.column_max_content_widths();
-        let width: usize = columns.iter().map(|column| usize::from(*column) + GAP).sum();
-        if wide.width().is_none_or(|terminal| width <= usize::from(terminal)) {
-            return wide.to_string();
+        let headings = [
+            "title",
+            "author",
+            "region",
+            "snapshots",
+            "newest day",
+            "state",
+            "newest window",
+        ];
+        let rows: Vec<_> = self.targets.iter().map(row).collect();
+        let table = fitting(&headings, &[3, 6], &rows, &[0, 1], &[6, 1, 5]);
+        if table.contains("newest window") {
+            return table;
         }
         let longest = self.longest_window();
         let windows = self.targets.iter().map(|target| {
             let line = sparkline(&values(target));
-            format!(" {line:>longest$}  {} {}", title(target), target.region)
+            format!(
+                " {line:>longest$}  {} {}",
+                short(&title(target), TITLE),
+                target.region
+            )
         });
-        format!(
-            "{}\n\n{}",
-            self.rows(false),
-            windows.collect::<Vec<_>>().join("\n")
-        )
+        format!("{table}\n\n{}", windows.collect::<Vec<_>>().join("\n"))
     }
 
     fn longest_window(&self) -> usize {
         self.targets.iter().map(|t| t.window.len()).max().unwrap_or(0)
-    }
-
-    fn rows(&self, with_windows: bool) -> Table {
-        let mut headings = vec!["title", "author", "region", "snapshots", "newest day", "state"];
-        headings.extend(with_windows.then_some("newest window"));
-        let mut table = table(&headings, &[3, 6]);
-        for target in &self.targets {
-            let or_none = |text: Option<&str>| text.unwrap_or("–").to_owned();
-            let mut row = vec![
-                title(target),
-                or_none(target.author.as_deref()),
-                target.region.clone(),
-                target.snapshots.to_string(),
-                or_none(target.newest_day()),
-                target.state.clone(),
-            ];
-            row.extend(with_windows.then(|| sparkline(&values(target))));
-            table.add_row(row);
-        }
-        table
     }
 
     /// The index of the liveliest sound: its newest segment, for values of others don't compare.
@@ -226,6 +213,19 @@ impl Report {
             self.query
         )
     }
+}
+
+fn row(target: &TargetWindow) -> Vec<String> {
+    let or_none = |text: Option<&str>| text.unwrap_or("–").to_owned();
+    vec![
+        title(target),
+        or_none(target.author.as_deref()),
+        target.region.clone(),
+        target.snapshots.to_string(),
+        or_none(target.newest_day()),
+        target.state.clone(),
+        sparkline(&values(target)),
+    ]
 }
 
 fn title(target: &TargetWindow) -> String {

@@ -2,7 +2,8 @@
 
 mod text;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::clock::{DAY, rfc3339};
 use crate::collect::{advice, catch_up_from, newest_slots};
 use crate::config::Config;
 use crate::forecast::{Forecast, Standing};
+use crate::model::TargetSpec;
 use crate::problem::{Problem, Problems};
 use crate::schedule::Schedule;
 use crate::service::{Holder, Lock};
@@ -86,6 +88,8 @@ struct Spending {
 struct Watched {
     path: Option<PathBuf>,
     targets: Option<usize>,
+    /// Whether as many targets of each schedule are in the database.
+    in_force: Option<bool>,
     #[serde(serialize_with = "told")]
     problems: Vec<Problem>,
 }
@@ -159,7 +163,7 @@ async fn gather(config: &Config, store: &Store, limit: i64) -> Result<Status, Fa
         collecting: collecting(config, store, now).await?,
         alerts: store.open_alerts().await?,
         database: database(config, store),
-        watchlist: watched(config),
+        watchlist: watched(config, &schedules),
         key: key(config, store).await?,
         slots: slots(&schedules, now),
         last_24_hours: store.outcomes_since(now - DAY).await?,
@@ -182,19 +186,37 @@ async fn gather(config: &Config, store: &Store, limit: i64) -> Result<Status, Fa
     })
 }
 
-fn watched(config: &Config) -> Watched {
+fn watched(config: &Config, stored: &[(String, String, i64)]) -> Watched {
     let Some(path) = &config.watchlist.path else {
         return Watched::default();
     };
-    let (targets, problems) = match watchlist::read(path) {
-        Ok(watchlist) => (Some(watchlist.targets.len()), Vec::new()),
-        Err(Problems(problems)) => (None, problems),
-    };
-    Watched {
-        path: Some(path.clone()),
-        targets,
-        problems,
+    let read = watchlist::read(path);
+    let path = Some(path.clone());
+    match read {
+        Ok(watchlist) => Watched {
+            path,
+            targets: Some(watchlist.targets.len()),
+            in_force: Some(same_schedules(&watchlist.targets, stored)),
+            problems: Vec::new(),
+        },
+        Err(Problems(problems)) => Watched {
+            path,
+            problems,
+            ..Watched::default()
+        },
     }
+}
+
+/// Whether as many targets are wanted of each schedule as are stored: what they cost is then the same.
+fn same_schedules(wanted: &[TargetSpec], stored: &[(String, String, i64)]) -> bool {
+    let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for target in wanted {
+        *counts.entry((&target.schedule, &target.time_zone)).or_default() += 1;
+    }
+    let stored = stored
+        .iter()
+        .map(|(s, zone, n)| ((s.as_str(), zone.as_str()), *n));
+    counts == stored.collect()
 }
 
 /// Of the targets as they are stored: their schedules are few.
@@ -205,10 +227,7 @@ async fn coming(
     spent: Spent,
     now: i64,
 ) -> Result<Coming, StoreError> {
-    let pairs = schedules.iter().map(|(s, zone, _)| (s.as_str(), zone.as_str()));
-    let newest = newest_slots(pairs, now);
-    let from = catch_up_from(config.schedule.catch_up, now);
-    let due_now = store.due_count(&newest, from).await?;
+    let due_now = due_now(config, store, schedules, now).await?;
     let standing = Standing { spent, due_now };
     let forecast = Forecast::of_schedules(
         schedules,
@@ -225,6 +244,19 @@ async fn coming(
         credits_per_day: forecast.credits_per_day,
         over_budget: forecast.over_budget(),
     })
+}
+
+/// How many slots are due, those included that wait for the budget or a pause.
+pub(super) async fn due_now(
+    config: &Config,
+    store: &Store,
+    schedules: &[(String, String, i64)],
+    now: i64,
+) -> Result<i64, StoreError> {
+    let pairs = schedules.iter().map(|(s, zone, _)| (s.as_str(), zone.as_str()));
+    let newest = newest_slots(pairs, now);
+    let from = catch_up_from(config.schedule.catch_up, now);
+    store.due_count(&newest, from).await
 }
 
 fn waiting(config: &Config) -> Waiting {
@@ -251,8 +283,16 @@ fn database(config: &Config, store: &Store) -> Database {
     Database {
         kind: store.kind(),
         url: config.database.url.to_string(),
-        size_bytes: file.and_then(|file| Some(std::fs::metadata(file).ok()?.len())),
+        size_bytes: file.and_then(|file| size_of(&file)),
     }
+}
+
+/// With the write-ahead log, in which the newest rows are.
+fn size_of(file: &Path) -> Option<u64> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let size = |file: &Path| Some(std::fs::metadata(file).ok()?.len());
+    Some(size(file)? + size(Path::new(&log)).unwrap_or_default())
 }
 
 /// Who collects: on SQLite whoever holds the lock, on Postgres the workers with a heartbeat.

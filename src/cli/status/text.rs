@@ -1,11 +1,12 @@
 //! The status for people: 80 columns wide, and short enough for one screen.
 
 use comfy_table::ContentArrangement;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-use super::super::output::table;
+use super::super::output::{short, table};
 use super::{Coming, Indexes, Key, SHOWN, Slots, Spending, Status, Targets, Waiting, Watched};
 use crate::store::status::TargetState;
+use crate::words::counted;
 
 /// Columns of a terminal that has not been made wider.
 const WIDTH: usize = 80;
@@ -140,19 +141,18 @@ fn unknown_fields(status: &Status) -> String {
     )
 }
 
-fn counted(n: i64, noun: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{n} {noun}{s}")
-}
-
 impl Watched {
     fn text(&self) -> String {
         let Some(path) = &self.path else {
             return "none here: another worker owns it".to_owned();
         };
         if let Some(targets) = self.targets {
-            let targets = counted(i64::try_from(targets).unwrap_or(i64::MAX), "target");
-            return format!("{} ({targets})", path.display());
+            let targets = counted(targets, "target");
+            let in_force = match self.in_force {
+                Some(false) => ", not in force yet",
+                _ => "",
+            };
+            return format!("{} ({targets}{in_force})", path.display());
         }
         let shown = self.problems.iter().take(FEW);
         let shown = shown.map(|problem| {
@@ -212,8 +212,9 @@ impl Coming {
             n => format!("{} due now; ", counted(n, "slot")),
         };
         let coming = format!(
-            "{due}{} credits to come today, {} this month",
-            self.today_credits, self.month_credits
+            "{due}{} to come today, {} this month",
+            counted(self.today_credits, "credit"),
+            self.month_credits
         );
         match self.over_budget.first() {
             // What follows is for `plan` to tell.
@@ -333,44 +334,11 @@ fn ago(hours: f64) -> String {
     }
 }
 
-/// The beginning of a text that fits into so many columns, on one line.
-fn short(text: &str, columns: usize) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if line.width() <= columns {
-        return line;
-    }
-    let mut left = columns - 1;
-    let mut cut = String::new();
-    for c in line.chars() {
-        let width = c.width().unwrap_or_default();
-        if width > left {
-            break;
-        }
-        left -= width;
-        cut.push(c);
-    }
-    cut + "…"
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case("short", "short")]
-    #[case("just ten c", "just ten c")]
-    #[case("eleven char", "eleven ch…")]
-    #[case("漢字漢字漢字", "漢字漢字…")]
-    #[case("two\nlines", "two lines")]
-    fn a_title_takes_no_more_columns_than_it_has(#[case] title: &str, #[case] shown: &str) {
-        assert_eq!(short(title, 10), shown);
-        assert!(short(title, 10).width() <= 10);
-    }
 
     #[rstest]
     #[case(-0.1, "0 min")]

@@ -16,6 +16,7 @@ use crate::source::read_text;
 use crate::watchlist::edit::{Change, Common, What, Wish};
 use crate::watchlist::file::{Edited, edit};
 use crate::watchlist::import;
+use crate::words::{about, counted};
 
 /// Sounds that are told one by one.
 const SHOWN: usize = 40;
@@ -178,16 +179,28 @@ impl Report {
         }
         let (before, after) = (self.credits_per_day_before, self.credits_per_day_after);
         lines.push(format!(
-            "{} targets, about {after:.0} credits a day; before {} and {before:.0} ({:+.0} a day, {:+.0} in 30 days)",
-            self.targets_after,
-            self.targets_before,
-            after - before,
-            (after - before) * 30.0
+            "{}, about {} a day; before {}, about {} a day ({} a day, {} in 30 days)",
+            counted(self.targets_after, "target"),
+            about(after, "credit"),
+            counted(self.targets_before, "target"),
+            about(before, "credit"),
+            more(after - before),
+            more((after - before) * 30.0)
         ));
         if self.dry_run {
             lines.push("Only tried: nothing was changed.".to_owned());
         }
         lines.join("\n")
+    }
+}
+
+/// More or fewer credits; of few also the tenths, for a weekly schedule costs some a day.
+fn more(credits: f64) -> String {
+    let tenths = (credits * 10.0).round() / 10.0 + 0.0;
+    if tenths.fract() == 0.0 || tenths.abs() >= 10.0 {
+        format!("{credits:+.0}", credits = tenths.round())
+    } else {
+        format!("{tenths:+.1}")
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::{Output, table};
+use crate::cli::output::{Output, fitting};
 use crate::clock::rfc3339;
 use crate::config::{Budget, Config};
 use crate::problem::Problems;
@@ -15,6 +15,7 @@ use crate::schedule::Schedule;
 use crate::source::read_text;
 use crate::watchlist::edit::{Editor, Entry};
 use crate::watchlist::parse;
+use crate::words::{about, counted};
 
 /// What is watched: the document of `--json`.
 #[derive(Debug, Serialize)]
@@ -110,13 +111,12 @@ impl Listed {
             "tags",
             "note",
         ];
-        let mut table = table(&headings, &[5]);
-        for sound in &self.sounds {
+        let row = |sound: &Sound| {
             let zone = match sound.time_zone.as_str() {
                 "UTC" => String::new(),
                 zone => format!(" {zone}"),
             };
-            table.add_row([
+            vec![
                 sound.clip_id.clone(),
                 sound.regions.join(", "),
                 sound.periods.join(", "),
@@ -125,13 +125,15 @@ impl Listed {
                 format!("{:.1}", sound.credits_per_day),
                 sound.tags.join(", "),
                 sound.note.clone().unwrap_or_default(),
-            ]);
-        }
+            ]
+        };
+        let rows: Vec<_> = self.sounds.iter().map(row).collect();
+        let table = fitting(&headings, &[5], &rows, &[1, 6, 7], &[7, 4, 6, 5, 2]);
         format!(
-            "{table}\n{} sounds, {} targets, about {:.0} credits a day",
-            self.sounds.len(),
-            self.targets,
-            self.credits_per_day
+            "{table}\n{}, {}, about {} a day",
+            counted(self.sounds.len(), "sound"),
+            counted(self.targets, "target"),
+            about(self.credits_per_day, "credit")
         )
     }
 }

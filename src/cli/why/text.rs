@@ -81,7 +81,7 @@ fn of_attempt(attempt: &AttemptHistory) -> String {
     let mut facts = vec![attempt.state.clone()];
     facts.extend(attempt.http_status.map(|status| format!("HTTP {status}")));
     facts.extend(attempt.api_code.map(|code| format!("code {code}")));
-    facts.push(format!("{} credits", attempt.credits));
+    facts.push(crate::words::counted(attempt.credits, "credit"));
     facts.extend(attempt.latency_ms.map(|ms| format!("{ms} ms")));
     let wrong = went_wrong(attempt).map_or_else(String::new, |wrong| format!(": {wrong}"));
     format!("      {}. {}{wrong}", attempt.n, facts.join(", "))

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::cli::chart::sparkline;
 use crate::cli::exit::Exit;
-use crate::cli::output::table;
+use crate::cli::output::fitting;
 use crate::cli::watch::edit::Report;
 use crate::model::{ChartEntry, ClipId};
 use crate::store::charts::ChartState;
+use crate::words::counted;
 
 /// A chart and what came of it: the document of `--json`.
 #[derive(Debug, Serialize)]
@@ -73,10 +74,13 @@ impl Discovered {
             .reason
             .as_deref()
             .map_or(String::new(), |reason| format!(" ({reason})"));
-        let sounds = self.sounds.len();
         parts.push(format!(
-            "{} {}d: {outcome}{reason}; {sounds} sounds on {} pages, {} credits",
-            self.region, self.period, state.pages_read, state.credits
+            "{} {}d: {outcome}{reason}; {} on {}, {}",
+            self.region,
+            self.period,
+            counted(self.sounds.len(), "sound"),
+            counted(state.pages_read, "page"),
+            counted(state.credits, "credit")
         ));
         if let Some(error) = state.error.as_deref().filter(|_| outcome != "stored") {
             parts.push(error.to_owned());
@@ -97,12 +101,8 @@ impl Discovered {
     }
 
     fn table(&self) -> String {
-        let mut table = table(
-            &["rank", "", "sound", "title", "author", "trend", "watched"],
-            &[0, 1],
-        );
-        for sound in &self.sounds {
-            table.add_row([
+        let row = |sound: &Sound| {
+            vec![
                 sound.rank.map(|rank| rank.to_string()).unwrap_or_default(),
                 moved(sound),
                 sound.clip_id.clone(),
@@ -110,9 +110,11 @@ impl Discovered {
                 sound.author.clone().unwrap_or_default(),
                 sparkline(&sound.trend),
                 if sound.watched { "yes" } else { "" }.to_owned(),
-            ]);
-        }
-        table.to_string()
+            ]
+        };
+        let headings = ["rank", "", "sound", "title", "author", "trend", "watched"];
+        let rows: Vec<_> = self.sounds.iter().map(row).collect();
+        fitting(&headings, &[0, 1], &rows, &[3, 4], &[4, 5, 1, 3])
     }
 }
 
