@@ -435,7 +435,7 @@ async fn a_webhook_that_hangs_holds_nothing_up() {
     let text = taken.iter().find_map(|taken| taken.body["text"].as_str());
     let text = text.unwrap_or_else(|| panic!("no text: {taken:?}"));
     assert!(
-        text.contains("1 target has brought nothing for 1 slots in a row, and failed the last time: 7000000000000000000 US 7."),
+        text.contains("1 target has brought nothing for 1 slot in a row, and failed the last time: 7000000000000000000 US 7."),
         "{text}"
     );
 }

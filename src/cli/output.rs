@@ -264,38 +264,31 @@ mod tests {
     }
 
     #[rstest]
-    #[case::all_where_there_is_no_terminal(None, &["sound", "note", "author", "a note of thirty-three columns..."])]
-    #[case::texts_are_cut_first(Some(60), &["sound", "note", "author", "a note of thirt…"])]
-    #[case::then_columns_are_left_out(Some(50), &["sound", "author"])]
-    #[case::what_is_needed_stays(Some(10), &["sound"])]
-    fn a_table_fits_the_terminal_and_breaks_no_word(#[case] width: Option<u16>, #[case] shown: &[&str]) {
-        const CLIP: &str = "6703723351497508865";
-        let cells = [CLIP, "a note of thirty-three columns...", "somebody"].map(str::to_owned);
-        let rows = [cells.to_vec()];
-        let table = fitted(&["sound", "note", "author"], &[], &rows, &[1], &[1, 2], width);
-        let words = [
-            "sound",
-            "note",
-            "author",
-            "a note of thirty-three columns...",
-            "a note of thirt…",
-        ];
-        let found: Vec<&str> = words
-            .into_iter()
-            .filter(|word| {
-                let rest = table
-                    .replace("a note of thirty-three columns...", "#1")
-                    .replace("a note of thirt…", "#2");
-                match *word {
-                    "a note of thirty-three columns..." => rest.contains("#1"),
-                    "a note of thirt…" => rest.contains("#2"),
-                    word => rest.contains(word),
-                }
-            })
-            .collect();
-        assert_eq!(found, shown, "{table}");
-        assert!(table.contains(CLIP), "{table}");
-        assert_eq!(table.lines().count(), 3, "{table}");
+    #[case::all_where_there_is_no_terminal(
+        None,
+        "clip note author",
+        "6703723351497508865 a-note-of-many-columns somebody"
+    )]
+    #[case::texts_are_cut_first(
+        Some(60),
+        "clip note author",
+        "6703723351497508865 a-note-of-many-… somebody"
+    )]
+    #[case::then_columns_are_left_out(Some(50), "clip author", "6703723351497508865 somebody")]
+    #[case::what_is_needed_stays(Some(10), "clip", "6703723351497508865")]
+    fn a_table_fits_the_terminal_and_breaks_no_word(
+        #[case] width: Option<u16>,
+        #[case] headings: &str,
+        #[case] cells: &str,
+    ) {
+        let row = ["6703723351497508865", "a-note-of-many-columns", "somebody"];
+        let rows = [row.map(str::to_owned).to_vec()];
+        let table = fitted(&["clip", "note", "author"], &[], &rows, &[1], &[1, 2], width);
+        let lines = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        let lines: Vec<String> = lines.filter(|line| !line.starts_with('─')).collect();
+        assert_eq!(lines, [headings, cells]);
     }
 
     #[test]

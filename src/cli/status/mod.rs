@@ -332,3 +332,19 @@ pub(super) async fn key(config: &Config, store: &Store) -> Result<Key, Failure> 
         fingerprint,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_database_has_its_write_ahead_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("soundwatch.db");
+        assert_eq!(size_of(&file), None);
+        std::fs::write(&file, [0; 100]).unwrap();
+        assert_eq!(size_of(&file), Some(100));
+        std::fs::write(folder.path().join("soundwatch.db-wal"), [0; 11]).unwrap();
+        assert_eq!(size_of(&file), Some(111));
+    }
+}
