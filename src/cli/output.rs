@@ -270,7 +270,7 @@ mod tests {
         "6703723351497508865 a-note-of-many-columns somebody"
     )]
     #[case::texts_are_cut_first(
-        Some(60),
+        Some(54),
         "clip note author",
         "6703723351497508865 a-note-of-many-… somebody"
     )]
