@@ -148,8 +148,10 @@ impl Collector {
     pub(super) async fn ready(&self, stop: &Stop) -> bool {
         let mut stop = stop.clone();
         tokio::select! {
-            () = self.pace.ready() => true,
+            // Also where a request could be sent at once.
+            biased;
             () = stop.wait() => false,
+            () = self.pace.ready() => true,
         }
     }
 

@@ -180,8 +180,9 @@ impl Collector {
             self.pace.ready().await;
         };
         tokio::select! {
-            () = waiting => true,
+            biased;
             () = stop.wait() => false,
+            () = waiting => true,
         }
     }
 
