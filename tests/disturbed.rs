@@ -124,7 +124,7 @@ async fn a_server_without_a_free_connection_loses_nothing() {
     let (mut ledger, gate) = held(Backend::Postgres, 5).await;
     ledger.session().await.close().await.unwrap();
     // Of a role of its own, since a superuser has no limit.
-    let role = format!("limited_{:016x}", fastrand::u64(..));
+    let role = common::postgres::name_of_its_own("limited");
     ledger
         .execute(&format!(
             "CREATE ROLE {role} LOGIN PASSWORD 'limited';

@@ -8,7 +8,7 @@ use super::{Backend, Keeps, Rows, TestDatabase};
 /// A new, empty database on the test server.
 pub async fn database() -> TestDatabase {
     let server = server();
-    let name = format!("t_{:016x}", fastrand::u64(..));
+    let name = name_of_its_own("t");
     on_server(&server, format!("CREATE DATABASE {name}"))
         .await
         .unwrap();
@@ -22,6 +22,12 @@ pub async fn database() -> TestDatabase {
             _database: Database { server, name },
         },
     }
+}
+
+/// A name that no other test has. Random numbers alone are not enough: they are seeded with the time, and
+/// two processes can start in the same instant of a coarse clock.
+pub fn name_of_its_own(kind: &str) -> String {
+    format!("{kind}_{}_{:016x}", std::process::id(), fastrand::u64(..))
 }
 
 #[allow(

@@ -17,9 +17,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// All targets are looked at after a pass that settled something, and this often (seconds) ...
 const TARGETS_EVERY: i64 = 600;
 
-/// ... but only when this many times as long has passed as looking took: with a million targets that
-/// takes seconds.
+/// ... but only when this many times as long has passed as looking took, since with a million targets
+/// that takes seconds ...
 const TARGETS_COST: u32 = 20;
+
+/// ... and no longer than this: a database that was busy once must not hold the news back for minutes.
+const TARGETS_WAIT: Duration = Duration::from_secs(30);
 
 /// A database that is away for so long (seconds) is told: shorter times pass by themselves.
 const AWAY_FOR: i64 = 60;
@@ -129,7 +132,7 @@ impl Watch {
         self.targets = Looked {
             settled: Some(known.settled),
             at: now,
-            not_before: ended + ended.saturating_sub(begun) * TARGETS_COST,
+            not_before: ended + TARGETS_WAIT.min(ended.saturating_sub(begun) * TARGETS_COST),
         };
         Ok(Some(troubled))
     }
