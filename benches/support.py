@@ -144,10 +144,10 @@ DATABASES = {"sqlite": Sqlite, "postgres": Postgres}
 KEY = {"SOUNDWATCH__API__KEY": "sk_live_bench"}
 
 
-def write_configuration(directory, base_url, database, clip_ids, *, per_second=100_000, in_flight=32):
+def write_configuration(directory, base_url, database, clip_ids, *, per_second=100_000, in_flight=32, regions=("US",)):
     """A configuration and watchlist for these sounds; gives the path of the former."""
     (directory / "watchlist.toml").write_text(
-        '[defaults]\nregions = ["US"]\nperiod = 7\nschedule = "15 6 * * *"\n'
+        f'[defaults]\nregions = {list(regions)}\nperiod = 7\nschedule = "15 6 * * *"\n'
         + "".join(f'\n[[sounds]]\nclip = "{clip_id}"\n' for clip_id in clip_ids)
     )
     path = directory / "config.toml"

@@ -9,8 +9,10 @@ mod api;
 mod files;
 pub mod guard;
 mod health;
+mod kept;
 mod layout;
 mod login;
+mod looks;
 pub mod metrics;
 mod openapi;
 mod operations;
@@ -32,6 +34,7 @@ use crate::config::Discover;
 use crate::store::{Store, StoreError};
 use guard::Guard;
 pub use health::{Reason, Vitals};
+pub use looks::Looks;
 
 /// Longer than any page or answer takes on a healthy machine.
 const HANDLER: Duration = Duration::from_secs(10);
@@ -50,6 +53,8 @@ pub struct Site {
     pub catch_up: Duration,
     /// What the daemon reads charts for, for the forecast.
     pub discover: Option<Discover>,
+    /// Live targets by state, and what is due: each takes a look at all targets.
+    pub looks: Looks,
 }
 
 /// All routes, guarded.

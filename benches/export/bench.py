@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 
-import history
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from history import History, statements  # noqa: E402
 from support import DATABASES, ROOT, WORK, Usage, binary, measured  # noqa: E402
 
+# About ten million trend points.
+HISTORY = History(clips=500, days=270, windows=(7, 30))
 FORMATS = ["csv", "jsonl", "parquet"]
 MOST_MEGABYTES = 64
 LONGEST_QUERY = 600
@@ -48,9 +49,9 @@ def run(program, folder, name, database):
     config.write_text(f'[database]\nurl = "{database.url}"\n[watchlist]\npath = ""\n')
     subprocess.run([program, "--config", config, "db", "migrate"], check=True, capture_output=True)
     began = time.monotonic()
-    for statement in history.statements(name):
+    for statement in statements(name, HISTORY):
         database.execute(statement)
-    print(f"\n{database.name}: {history.POINTS:,} trend points in {database.size() / 1e6:,.0f} MB,"
+    print(f"\n{database.name}: {HISTORY.points:,} trend points in {database.size() / 1e6:,.0f} MB,"
           f" made in {time.monotonic() - began:.0f} s\n", flush=True)
     exports(program, folder, config)
     queries(name, database)
@@ -64,7 +65,7 @@ def exports(program, folder, config):
         if used.code != 0:
             sys.exit(used.output)
         print(f"| {format} | {used.wall:.0f} | {used.megabytes:.0f} | {file.stat().st_size / 1e6:,.0f} |"
-              f" {history.POINTS / used.wall:,.0f} |", flush=True)
+              f" {HISTORY.points / used.wall:,.0f} |", flush=True)
         if used.megabytes > MOST_MEGABYTES:
             sys.exit(f"{used.megabytes:.0f} MB of memory, {MOST_MEGABYTES} are allowed")
     found = measured([sys.executable, pathlib.Path(__file__).with_name("readers.py"), folder])
@@ -82,7 +83,7 @@ def queries(name, database):
             continue
         clips = sorted(set(CLIP.findall(sql)))
         for n, clip in enumerate(clips):
-            sql = sql.replace(clip, f"'{7350000000000000000 + 7919 * n}'")
+            sql = sql.replace(clip, f"'{HISTORY.clip_ids()[n]}'")
         seconds, rows, plan = (on_sqlite if name == "sqlite" else on_postgres)(database, sql)
         print(f"| {title} | {seconds} | {rows} | {plan} |", flush=True)
 

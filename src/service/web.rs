@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::web::guard::Guard;
-use crate::web::{Site, Vitals, metrics, router};
+use crate::web::{Looks, Site, Vitals, metrics, router};
 
 /// Connections at once. When one more comes, the oldest goes: who is slow on purpose is older than who
 /// wants to read.
@@ -33,6 +33,9 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// A whole connection with all its requests, so that nobody keeps one by reading slowly.
 const CONNECTION: Duration = Duration::from_secs(120);
+
+/// How long the end waits for connections that are at work.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// After an error that is this machine's (no file descriptor left, say), so much time passes.
 const AFTER_ERROR: Duration = Duration::from_millis(200);
@@ -80,12 +83,14 @@ impl Web {
                 recorded,
                 catch_up,
                 discover,
+                looks: Looks::default(),
             };
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, router(site, guard), stop).await,
                 Err(error) => tracing::error!(%error, "the page is not served"),
             }
-            store.close().await;
+            // A look at all targets may still be under way; it ends with the runtime.
+            let _ = timeout(CLOSING, store.close()).await;
         };
         let thread = std::thread::Builder::new()
             .name("web".to_owned())

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::overview::{Asked, INDEX_DAYS};
-use super::{Fault, Site, openapi, operations};
+use super::{Fault, Site, openapi};
 use crate::clock::{DAY, day_of, rfc3339};
 use crate::export::view::View;
 use crate::export::{Cell, Format, Kind, Writer, writer};
@@ -270,9 +270,9 @@ async fn of_sound(
 
 async fn status(State(site): State<Arc<Site>>) -> Result<Json<Value>, Wrong> {
     let (store, now) = (&site.store, site.clock.now());
-    let schedules = store.schedules_of_targets().await?;
+    let (forecast, _) = site.forecast(now).await?;
     let reasons = site.vitals.reasons(now);
-    let (states, budget) = (store.target_states().await?, site.vitals.budget());
+    let (states, budget) = (site.target_states().await?, site.vitals.budget());
     let pauses = store.pauses().await?.into_iter().map(|(key, pause)| {
         json!({ "fingerprint": key, "reason": pause.reason, "since": rfc3339(pause.since), "until": rfc3339(pause.until) })
     });
@@ -288,7 +288,7 @@ async fn status(State(site): State<Arc<Site>>) -> Result<Json<Value>, Wrong> {
         "targets": states.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "last_24_hours": store.outcomes_since(now - DAY).await?,
         "budget": { "daily_credits": budget.daily_credits, "monthly_credits": budget.monthly_credits },
-        "forecast": operations::forecast(&site, &schedules, now).await?,
+        "forecast": forecast,
         "alerts": store.open_alerts().await?,
         "pauses": pauses.collect::<Vec<_>>(),
         "workers": workers,

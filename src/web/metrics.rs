@@ -132,7 +132,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
 #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 async fn ask(site: &Site) -> Result<(), StoreError> {
     let (store, now) = (&site.store, site.clock.now());
-    let states = store.target_states().await?;
+    let states = site.target_states().await?;
     for state in STATES {
         let targets = states
             .iter()

@@ -7,15 +7,14 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::layout::{self, instant};
+use super::looks::Schedules;
 use super::{Fault, Site, metrics};
 use crate::charts::bar;
 use crate::clock::DAY;
-use crate::collect::{catch_up_from, newest_slots};
-use crate::forecast::{Forecast, Standing};
+use crate::forecast::Forecast;
 use crate::history::name_of;
 use crate::report::reason_words;
 use crate::schedule::Schedule;
-use crate::store::StoreError;
 use crate::store::alerts::Alert;
 use crate::store::operations::{DayOutcome, Wrong};
 use crate::store::pauses::Pause;
@@ -24,9 +23,6 @@ use crate::store::workers::Worker;
 /// Days of outcomes that are shown.
 const DAYS: i64 = 7;
 
-/// Days that are held against the budget.
-const FORECAST_DAYS: i64 = 14;
-
 /// Slots that went wrong, and next slots, that are shown.
 const WRONG: i64 = 20;
 const NEXT: usize = 10;
@@ -34,18 +30,15 @@ const NEXT: usize = 10;
 /// The outcomes in the order of the columns.
 const OUTCOMES: [&str; 6] = ["stored", "confirmed", "no_data", "rejected", "failed", "skipped"];
 
-pub(super) type Schedules = Vec<(String, String, i64)>;
-
 pub(super) async fn page(State(site): State<Arc<Site>>) -> Result<Markup, Fault> {
     let (store, now) = (&site.store, site.clock.now());
-    let schedules = store.schedules_of_targets().await?;
-    let forecast = forecast(&site, &schedules, now).await?;
+    let (forecast, schedules) = site.forecast(now).await?;
     let scrape = site.recorded.render();
     let content = html! {
         h1 { "Operations" }
         (standing(&site, now))
         (problems(&store.open_alerts().await?, &store.pauses().await?, now))
-        (facts(&store.target_states().await?, metrics::value(&scrape, "soundwatch_requests_per_second"), &forecast))
+        (facts(&site.target_states().await?, metrics::value(&scrape, "soundwatch_requests_per_second"), &forecast))
         (budget(&site, &forecast))
         (outcomes(&store.outcomes_by_day(now - DAYS * DAY).await?))
         (wrong(&store.newest_wrong(WRONG).await?))
@@ -55,27 +48,6 @@ pub(super) async fn page(State(site): State<Arc<Site>>) -> Result<Markup, Fault>
         }
     };
     Ok(layout::page("Operations", "/operations", now, content))
-}
-
-pub(super) async fn forecast(site: &Site, schedules: &Schedules, now: i64) -> Result<Forecast, StoreError> {
-    let pairs = schedules.iter().map(|(s, zone, _)| (s.as_str(), zone.as_str()));
-    let newest = newest_slots(pairs, now);
-    let due_now = site
-        .store
-        .due_count(&newest, catch_up_from(site.catch_up, now))
-        .await?;
-    let standing = Standing {
-        spent: site.store.spent(now).await?,
-        due_now,
-    };
-    Ok(Forecast::of_schedules(
-        schedules,
-        site.discover.as_ref(),
-        site.vitals.budget(),
-        standing,
-        now,
-        FORECAST_DAYS,
-    ))
 }
 
 /// Whether the daemon does its work.
