@@ -35,7 +35,7 @@ def main():
     options.add_argument("--runs", type=int, default=5, help="of the load")
     options = options.parse_args()
     program = support.binary(options.binary)
-    folder = support.WORK / "page"
+    folder = support.WORK / f"page-{options.databases}"
     for name in options.databases.split(","):
         if "times" in options.parts:
             with empty(folder, name) as database:
@@ -159,16 +159,16 @@ def one_pass(program, folder, database, answers, visited):
         }}"""
     clip_ids = (answers / "clip_ids.txt").read_text().split()
     with support.nginx(folder, server) as url:
-        # The sounds come with an edit, when the visitors are there already.
+        # All sounds but the first come with an edit, when the visitors are there already.
         config = support.write_configuration(folder, url, database, clip_ids)
         watchlist = folder / "watchlist.toml"
         all_sounds = watchlist.read_text()
-        watchlist.write_text("")
+        support.write_configuration(folder, url, database, clip_ids[:1])
         subprocess.run([program, "--config", config, "db", "migrate"], check=True, capture_output=True)
         with daemon(program, config) as address, visitors(address, visited) as output:
             time.sleep(1)
             watchlist.write_text(all_sounds)
-            seconds = pass_seconds(folder / "run.log")
+            seconds = pass_seconds(folder / "run.log", len(clip_ids) - 1)
             stored = database.scalars("SELECT count(*) FROM fetches WHERE outcome = 'stored'")[0]
             if stored != len(clip_ids):
                 sys.exit(f"{stored} of {len(clip_ids)} stored")
@@ -193,14 +193,14 @@ def visitors(address, visited):
         process.wait()
 
 
-def pass_seconds(log):
+def pass_seconds(log, sounds):
     """From the edit that brings the sounds to the end of the pass, by the stamps of the log."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         lines = log.read_text().splitlines()
-        ended = [line for line in lines if "stored=2000" in line or "stored: 2000" in line]
+        ended = [line for line in lines if f"stored {sounds}" in line]
         if ended:
-            begun = next(line for line in lines if "added=2000" in line)
+            begun = next(line for line in lines if f"added={sounds}" in line)
             return stamp(ended[0]) - stamp(begun)
         time.sleep(0.05)
     sys.exit(log.read_text())

@@ -18,6 +18,7 @@ mod openapi;
 mod operations;
 mod overview;
 mod sound;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ use crate::store::{Store, StoreError};
 use guard::Guard;
 pub use health::{Reason, Vitals};
 pub use looks::Looks;
+pub use turns::Turns;
 
 /// Longer than any page or answer takes on a healthy machine.
 const HANDLER: Duration = Duration::from_secs(10);
@@ -55,21 +57,24 @@ pub struct Site {
     pub discover: Option<Discover>,
     /// Live targets by state, and what is due: each takes a look at all targets.
     pub looks: Looks,
+    /// Whose turn it is while a pass runs.
+    pub turns: Turns,
 }
 
 /// All routes, guarded.
 pub fn router(site: Site, guard: Guard) -> Router {
-    let guard = Arc::new(guard);
+    let (site, guard) = (Arc::new(site), Arc::new(guard));
     let pages = Router::new()
         .route("/", get(overview::page))
         .route("/sounds/{clip_id}", get(sound::page))
         .route("/operations", get(operations::page))
-        .route("/static/{name}", get(files::file))
         .nest("/api/v1", api::routes())
+        .route_layer(from_fn_with_state(Arc::clone(&site), turns::in_turn))
+        .route("/static/{name}", get(files::file))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::page))
-        .with_state(Arc::new(site))
+        .with_state(site)
         .route("/login", get(login::form).post(login::enter))
         .with_state(Arc::clone(&guard))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here\n"));

@@ -222,7 +222,9 @@ impl Daemon {
     }
 
     async fn pass(&mut self, stop: &Stop) -> Result<Report, PassError> {
+        let collecting = self.session.vitals.collecting();
         let report = self.session.pass(Wanted::Due, stop, &|_| {}).await?;
+        drop(collecting);
         self.alerting.passed(&report);
         if report.settled() > 0 {
             let outcomes: Vec<String> = report

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::web::guard::Guard;
-use crate::web::{Looks, Site, Vitals, metrics, router};
+use crate::web::{Looks, Site, Turns, Vitals, metrics, router};
 
 /// Connections at once. When one more comes, the oldest goes: who is slow on purpose is older than who
 /// wants to read.
@@ -84,6 +84,7 @@ impl Web {
                 catch_up,
                 discover,
                 looks: Looks::default(),
+                turns: Turns::default(),
             };
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, router(site, guard), stop).await,

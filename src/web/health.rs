@@ -32,6 +32,18 @@ struct Signs {
     spool: Option<String>,
     next_look_at: Option<i64>,
     budget: Budget,
+    collecting: bool,
+}
+
+/// A pass runs as long as this is kept.
+#[must_use]
+#[derive(Debug)]
+pub struct Collecting(Vitals);
+
+impl Drop for Collecting {
+    fn drop(&mut self) {
+        self.0.signs().collecting = false;
+    }
 }
 
 /// Why it is not ready.
@@ -52,6 +64,7 @@ impl Vitals {
             spool: None,
             next_look_at: None,
             budget,
+            collecting: false,
         })))
     }
 
@@ -63,6 +76,17 @@ impl Vitals {
     /// What it may spend.
     pub fn budget(&self) -> Budget {
         self.signs().budget
+    }
+
+    /// A pass begins.
+    pub fn collecting(&self) -> Collecting {
+        self.signs().collecting = true;
+        Collecting(self.clone())
+    }
+
+    /// Whether a pass runs.
+    pub fn is_collecting(&self) -> bool {
+        self.signs().collecting
     }
 
     /// The loop turns at `at` (unix seconds), and the database has just answered.

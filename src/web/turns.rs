@@ -1,0 +1,138 @@
+//! How much of the machine visitors get while a pass runs: as much as they like at first, as a person does, and
+//! a twentieth of the time when they go on and on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::Site;
+
+/// Seconds of work for visitors that may be done at once.
+const AT_ONCE: f64 = 2.0;
+
+/// What is used up comes back at this rate.
+const SHARE: f64 = 0.05;
+
+/// Whether the pass still runs is looked at again after so much waiting.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+pub struct Turns {
+    /// While a pass runs, one request at a time is worked on.
+    one: tokio::sync::Mutex<()>,
+    allowance: Mutex<Allowance>,
+}
+
+/// Seconds of work that visitors have to spare; below 0 when they have had more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Allowance {
+    spare: f64,
+    at: Duration,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            spare: AT_ONCE,
+            at: Duration::ZERO,
+        }
+    }
+}
+
+impl Allowance {
+    /// How long to wait for the next turn.
+    fn wait(&mut self, now: Duration) -> Option<Duration> {
+        let passed = now.saturating_sub(self.at).as_secs_f64();
+        self.spare = (self.spare + passed * SHARE).min(AT_ONCE);
+        self.at = now;
+        (self.spare <= 0.0)
+            .then(|| Duration::from_secs_f64(-self.spare / SHARE).max(Duration::from_millis(1)))
+    }
+
+    /// So much was worked. Without a pass nobody has to wait for it, and it makes no debts.
+    fn worked(&mut self, now: Duration, took: Duration, in_turn: bool) {
+        let _ = self.wait(now);
+        self.spare -= took.as_secs_f64();
+        if !in_turn {
+            self.spare = self.spare.max(0.0);
+        }
+    }
+}
+
+impl Turns {
+    fn with_allowance<T>(&self, change: impl FnOnce(&mut Allowance) -> T) -> T {
+        change(&mut self.allowance.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Works on a request when it is its turn.
+pub(super) async fn in_turn(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let (turns, clock) = (&site.turns, &site.clock);
+    let mut turn = None;
+    if site.vitals.is_collecting() {
+        turn = Some(turns.one.lock().await);
+        while site.vitals.is_collecting()
+            && let Some(wait) = turns.with_allowance(|allowance| allowance.wait(clock.monotonic()))
+        {
+            clock.sleep(wait.min(LOOK_AGAIN)).await;
+        }
+    }
+    let begun = clock.monotonic();
+    let response = next.run(request).await;
+    let now = clock.monotonic();
+    let took = now.saturating_sub(begun);
+    turns.with_allowance(|allowance| allowance.worked(now, took, turn.is_some()));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_person_never_waits() {
+        let mut allowance = Allowance::default();
+        for click in 0..20 {
+            let now = seconds(10 * click);
+            assert_eq!(allowance.wait(now), None, "click {click}");
+            allowance.worked(now, Duration::from_millis(300), true);
+        }
+    }
+
+    #[test]
+    fn who_goes_on_and_on_gets_a_twentieth_of_the_time() {
+        let mut allowance = Allowance::default();
+        let (mut now, mut worked) = (Duration::ZERO, Duration::ZERO);
+        while now < seconds(1_000) {
+            match allowance.wait(now) {
+                Some(wait) => now += wait,
+                None => {
+                    let took = Duration::from_millis(100);
+                    now += took;
+                    worked += took;
+                    allowance.worked(now, took, true);
+                }
+            }
+        }
+        let share = (worked.as_secs_f64() - AT_ONCE) / now.as_secs_f64();
+        assert!((share - SHARE).abs() < 0.001, "{share}");
+    }
+
+    #[test]
+    fn work_without_a_pass_uses_up_what_is_there_and_no_more() {
+        let mut allowance = Allowance::default();
+        for second in 0..100 {
+            allowance.worked(seconds(second), seconds(4), false);
+        }
+        assert_eq!(allowance.wait(seconds(99)), Some(Duration::from_millis(1)));
+        assert_eq!(allowance.wait(seconds(100)), None);
+    }
+}
