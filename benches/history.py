@@ -103,5 +103,5 @@ def statements(backend, history):
     if backend == "sqlite":
         return inserts
     # Postgres would look up each reference of each row, which takes most of the time; the rows are right.
-    # It gathers statistics by itself, but not at once.
-    return ["SET session_replication_role = replica;" + insert for insert in inserts] + ["ANALYZE"]
+    # It gathers statistics and cleans up by itself, but not at once.
+    return ["SET session_replication_role = replica;" + insert for insert in inserts] + ["VACUUM ANALYZE"]

@@ -33,6 +33,17 @@ impl Change {
         self.least > 1.0 || self.most.is_some_and(|most| most < 1.0)
     }
 
+    /// What a list is sorted by: what surely grew is greater than what cannot be told, and that than what
+    /// surely fell; among each, by how much.
+    pub fn rank(&self) -> f64 {
+        let times = self.times.min(1e6);
+        match self.most {
+            _ if self.least > 1.0 => 2e9 + times,
+            Some(most) if most < 1.0 => times,
+            _ => 1e9 + times,
+        }
+    }
+
     fn between(earlier: &Week, later: &Week) -> Option<Self> {
         (earlier.value > 0.0).then(|| Self {
             times: later.value / earlier.value,

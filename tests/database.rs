@@ -76,6 +76,9 @@ async fn migrations_keep_the_views_that_others_use() {
         .await;
     assert_eq!(ledger.value("SELECT count(*) FROM my_index").await, "0");
     assert_eq!(ledger.value("SELECT count(*) FROM my_log").await, "0");
+    ledger
+        .execute(include_str!("../migrations/postgres/0008_index_summary.sql"))
+        .await;
     ledger.end().await;
 }
 

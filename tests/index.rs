@@ -15,6 +15,8 @@ use rstest::rstest;
 use soundwatch::clock::Clock;
 use soundwatch::collect::Stop;
 use soundwatch::collect::index::Indexed;
+use soundwatch::history::summary;
+use soundwatch::model::SeriesKey;
 use soundwatch::service::reindex;
 
 /// A popularity that is different each day and never nothing, by day since 1970-01-01.
@@ -92,6 +94,38 @@ async fn a_history_of_windows_becomes_one_series_near_the_truth(
         assert!((day[1] / truth - 1.0).abs() < 0.1, "{day:?} {truth}");
     }
     assert_eq!(ledger.value("SELECT count(*) FROM index_due").await, "0");
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn how_a_series_stands_is_written_with_its_index(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let ledger = ledger(backend, 2).await;
+    for days in [3, 9, 9] {
+        live(&ledger, days).await;
+        let session = ledger.session().await;
+        let keys = [1, 2].map(|n| SeriesKey {
+            clip_id: common::ledger::clip(n),
+            region: "US".to_owned(),
+        });
+        let index = session.collector.store.index_of(&keys, 0).await.unwrap();
+        session.close().await.unwrap();
+        let expected = keys.iter().map(|key| {
+            let stands = summary(&index[key]).unwrap();
+            let rank = stands.week.map_or("-".to_owned(), |week| week.rank().to_string());
+            format!(
+                "{} {} {} {rank}",
+                stands.newest.day, stands.newest.value, stands.peak.day
+            )
+        });
+        let expected: Vec<String> = expected.collect();
+        let columns =
+            "SELECT newest_day, newest_value, peak_day, change_rank FROM index_state ORDER BY clip_id";
+        assert_eq!(ledger.rows(columns).await, expected);
+        assert_eq!(expected[0].ends_with(" -"), days == 3, "{expected:?}");
+    }
     ledger.end().await;
 }
 

@@ -130,3 +130,22 @@ fn moves_tell_what_came_went_and_changed_the_most() {
         expected.map(|(name, before, now)| (name.to_owned(), before, now))
     );
 }
+
+#[test]
+fn lists_begin_with_what_surely_grew_and_end_with_what_surely_fell() {
+    let change = |times: f64, least: f64, most: Option<f64>| Change { times, least, most };
+    let sorted = [
+        change(1e9, 1.1, None),
+        change(3.0, 1.5, Some(6.0)),
+        change(1.2, 1.1, Some(1.3)),
+        change(4.0, 0.9, None),
+        change(1.1, 0.9, Some(1.2)),
+        change(0.9, 0.8, Some(0.95)),
+        change(0.0, 0.0, Some(0.1)),
+    ];
+    assert!(
+        sorted.windows(2).all(|pair| pair[0].rank() > pair[1].rank()),
+        "{:?}",
+        sorted.map(|change| change.rank())
+    );
+}

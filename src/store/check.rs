@@ -22,7 +22,7 @@ impl fmt::Display for Finding {
 }
 
 /// Rules that no constraint of the tables can express.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 10] = [
     (
         "credit_days equals the credits of attempts and chart_requests by day",
         "SELECT count(*) AS n
@@ -91,6 +91,14 @@ const RULES: [(&str, &str); 9] = [
         FROM chart_fetches AS f
         WHERE f.outcome = 'stored'
             AND NOT EXISTS (SELECT 1 FROM chart_entries AS e WHERE e.chart_fetch_id = f.id)",
+    ),
+    (
+        "index_state names the newest day of the index",
+        "SELECT count(*) AS n
+        FROM index_state AS i
+        WHERE i.newest_day <> (
+            SELECT max(x.day) FROM trend_index AS x WHERE x.clip_id = i.clip_id AND x.region = i.region
+        )",
     ),
     (
         "index_lags has the sums of index_state",

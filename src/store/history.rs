@@ -130,29 +130,20 @@ fn by_series(rows: &[Row]) -> Result<BTreeMap<SeriesKey, Vec<IndexDay>>, StoreEr
     Ok(index)
 }
 
-const NEWEST_INDEX: &str =
-    "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
-    newest AS MATERIALIZED (
-        SELECT x.clip_id, x.region, x.day, x.segment
-        FROM r
-        JOIN trend_index AS x ON x.clip_id = r.clip_id AND x.region = r.region AND x.day = (
-            SELECT max(m.day) FROM trend_index AS m WHERE m.clip_id = r.clip_id AND m.region = r.region
-        )
-    ),
-    bounds AS MATERIALIZED (
-        SELECT n.clip_id, n.region, n.day - $2 AS before, (
-            SELECT p.day FROM trend_index AS p
-            WHERE p.clip_id = n.clip_id AND p.region = n.region AND p.segment = n.segment
-            ORDER BY p.value DESC, p.day
-            LIMIT 1
-        ) AS peak
-        FROM newest AS n
+const NEWEST_INDEX: &str = "WITH r AS MATERIALIZED (
+        SELECT i.clip_id, i.region, i.newest_day, i.peak_day
+        FROM json_each($1) AS k
+        JOIN index_state AS i ON i.clip_id = k.value->>0 AND i.region = k.value->>1
     )
     SELECT x.clip_id, x.region, x.day, x.value, x.low, x.high, x.segment, x.provisional
-    FROM bounds AS b
-    JOIN trend_index AS x
-        ON x.clip_id = b.clip_id AND x.region = b.region AND (x.day > b.before OR x.day = b.peak)
-    ORDER BY x.clip_id, x.region, x.day";
+    FROM r
+    JOIN trend_index AS x ON x.clip_id = r.clip_id AND x.region = r.region AND x.day > r.newest_day - $2
+    UNION ALL
+    SELECT x.clip_id, x.region, x.day, x.value, x.low, x.high, x.segment, x.provisional
+    FROM r
+    JOIN trend_index AS x ON x.clip_id = r.clip_id AND x.region = r.region AND x.day = r.peak_day
+    WHERE r.peak_day <= r.newest_day - $2
+    ORDER BY 1, 2, 3";
 
 /// The scores of snapshots, with the names of what they are of.
 macro_rules! scores {
@@ -269,7 +260,7 @@ const AUDIENCES: &str =
     END
     ORDER BY n.clip_id, n.region, a.days";
 
-fn keys_json(keys: &[SeriesKey]) -> Result<String, StoreError> {
+pub(super) fn keys_json(keys: &[SeriesKey]) -> Result<String, StoreError> {
     let rows: Vec<(&str, &str)> = keys
         .iter()
         .map(|key| (key.clip_id.as_str(), key.region.as_str()))

@@ -38,12 +38,16 @@ macro_rules! migrations {
                 "indexes",
                 include_str!(concat!("../../migrations/", $folder, "/0007_indexes.sql")),
             ),
+            (
+                "index summary",
+                include_str!(concat!("../../migrations/", $folder, "/0008_index_summary.sql")),
+            ),
         ]
     };
 }
 
-const SQLITE: [(&str, &str); 7] = migrations!("sqlite");
-const POSTGRES: [(&str, &str); 7] = migrations!("postgres");
+const SQLITE: [(&str, &str); 8] = migrations!("sqlite");
+const POSTGRES: [(&str, &str); 8] = migrations!("postgres");
 
 /// The newest migration that this binary has.
 pub const NEWEST: i64 = SQLITE.len() as i64;

@@ -85,6 +85,10 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(5)
             .acquire_timeout(Duration::from_secs(10))
+            // Compiling a statement takes longer than any of ours runs.
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute("SET jit = off").await.map(drop) })
+            })
             // A begin that is cancelled can leave a transaction open (sqlx issue 4385); without one, a
             // bare ROLLBACK would bring a warning each time.
             .after_release(|connection, _| {
@@ -138,7 +142,7 @@ impl Store {
         }
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| StoreError::open("Postgres", error))?
-            .options([("default_transaction_read_only", "on")]);
+            .options([("default_transaction_read_only", "on"), ("jit", "off")]);
         let pool = PgPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(10))

@@ -76,9 +76,8 @@ impl Store {
     /// every series.
     pub async fn overview(&self, wanted: &Wanted) -> Result<Found, StoreError> {
         let (keys, of_all) = self.chosen(wanted).await?;
-        let clips: Vec<&str> = keys.iter().map(|key| key.clip_id.as_str()).collect();
         let mut known: BTreeMap<SeriesKey, Series> = BTreeMap::new();
-        for series in self.series(Some(&clips)).await? {
+        for series in self.series(Some(&keys)).await? {
             known.insert(series.key.clone(), series);
         }
         Ok(Found {
@@ -176,47 +175,12 @@ const CHOSEN: &str = r"WITH chosen AS MATERIALIZED (
     keyed AS (
         SELECT j.clip_id, j.region, j.name, count(*) OVER () AS of_all, CASE $6
             WHEN 'state' THEN CAST(j.state AS DOUBLE PRECISION)
-            WHEN 'newest' THEN (
-                SELECT CAST(max(x.day) AS DOUBLE PRECISION) FROM trend_index AS x
-                WHERE x.clip_id = j.clip_id AND x.region = j.region
-            )
-            WHEN 'index' THEN (
-                SELECT x.value FROM trend_index AS x
-                WHERE x.clip_id = j.clip_id AND x.region = j.region
-                ORDER BY x.day DESC
-                LIMIT 1
-            )
-            WHEN 'change' THEN (
-                SELECT
-                    CASE
-                        WHEN sum(CASE WHEN x.day > n.day - 7 THEN x.low ELSE -x.high END) > 0 THEN 2e9
-                        WHEN sum(CASE WHEN x.day > n.day - 7 THEN x.high ELSE -x.low END) < 0 THEN 0
-                        ELSE 1e9
-                    END
-                    + CASE
-                        WHEN sum(CASE WHEN x.day > n.day - 7 THEN x.value END)
-                            < 1e6 * sum(CASE WHEN x.day <= n.day - 7 THEN x.value END)
-                        THEN sum(CASE WHEN x.day > n.day - 7 THEN x.value END)
-                            / sum(CASE WHEN x.day <= n.day - 7 THEN x.value END)
-                        ELSE 1e6
-                    END
-                FROM trend_index AS n
-                JOIN trend_index AS x
-                    ON x.clip_id = n.clip_id AND x.region = n.region AND x.day > n.day - 14 AND x.day <= n.day
-                WHERE n.clip_id = j.clip_id
-                    AND n.region = j.region
-                    AND x.segment = n.segment
-                    AND n.day = (
-                        SELECT s.day FROM trend_index AS s
-                        WHERE s.clip_id = j.clip_id AND s.region = j.region AND NOT s.provisional
-                        ORDER BY s.day DESC
-                        LIMIT 1
-                    )
-                GROUP BY n.day
-                HAVING count(*) = 14 AND sum(CASE WHEN x.day <= n.day - 7 THEN x.value END) > 0
-            )
+            WHEN 'newest' THEN CAST(i.newest_day AS DOUBLE PRECISION)
+            WHEN 'index' THEN i.newest_value
+            WHEN 'change' THEN i.change_rank
         END AS sort_key
         FROM judged AS j
+        LEFT JOIN index_state AS i ON i.clip_id = j.clip_id AND i.region = j.region
         WHERE $5 < 0 OR j.state = $5
     )
     SELECT k.clip_id, k.region, k.of_all

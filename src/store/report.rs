@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::history::key;
-use super::{Row, Store, StoreError, json_rows, rows};
+use super::history::{key, keys_json};
+use super::{Row, Store, StoreError, rows};
 use crate::clock::DAY;
 use crate::history::Missing;
 use crate::model::SeriesKey;
@@ -27,7 +27,7 @@ pub struct Series {
 pub(super) const STATES: [&str; 6] = ["fresh", "late", "stale", "no_data", "failing", "new"];
 
 /// The SELECT of series. A condition that may hold for all would make a database look at every sound
-/// where one is asked for, so there is a text for each.
+/// where few are asked for, so there is a text for each.
 macro_rules! series {
     ($condition:literal) => {
         concat!(
@@ -56,12 +56,25 @@ macro_rules! series {
     };
 }
 
-/// The SELECT of the states of targets.
-macro_rules! states {
-    ($condition:literal) => {
-        concat!("SELECT clip_id, region, state FROM freshness ", $condition)
-    };
-}
+/// The best state of each of some series, by its place among [`STATES`]. Asked for one by one, since
+/// Postgres would compute the view for all targets and choose among these.
+const STATES_OF: &str = "SELECT r.value->>0 AS clip_id, r.value->>1 AS region, (
+        SELECT CAST(min(CASE f.state
+            WHEN 'fresh' THEN 0 WHEN 'late' THEN 1 WHEN 'stale' THEN 2
+            WHEN 'no_data' THEN 3 WHEN 'failing' THEN 4 ELSE 5
+        END) AS BIGINT)
+        FROM freshness AS f
+        WHERE f.clip_id = r.value->>0 AND f.region = r.value->>1
+    ) AS place
+    FROM json_each($1) AS r";
+
+/// The best state of each series.
+const STATES_OF_ALL: &str = "SELECT clip_id, region, CAST(min(CASE state
+        WHEN 'fresh' THEN 0 WHEN 'late' THEN 1 WHEN 'stale' THEN 2
+        WHEN 'no_data' THEN 3 WHEN 'failing' THEN 4 ELSE 5
+    END) AS BIGINT) AS place
+    FROM freshness
+    GROUP BY clip_id, region";
 
 /// The SELECT of missing days.
 macro_rules! gaps {
@@ -82,36 +95,43 @@ impl Store {
 
     /// One sound in all its regions.
     pub async fn series_of(&self, clip: &str) -> Result<Vec<Series>, StoreError> {
-        self.series(Some(&[clip])).await
+        let mut tx = self.read().await?;
+        let rows = rows!(
+            &mut tx,
+            "SELECT DISTINCT clip_id, region FROM targets WHERE clip_id = $1",
+            clip
+        )?;
+        drop(tx);
+        let keys: Vec<SeriesKey> = rows.iter().map(key).collect::<Result<_, _>>()?;
+        self.series(Some(&keys)).await
     }
 
-    /// These sounds in all their regions, or all sounds.
-    pub(super) async fn series(&self, clips: Option<&[&str]>) -> Result<Vec<Series>, StoreError> {
+    /// These, or all.
+    pub(super) async fn series(&self, keys: Option<&[SeriesKey]>) -> Result<Vec<Series>, StoreError> {
         let mut tx = self.read().await?;
-        let (rows, targets) = match clips {
-            Some(clips) => {
-                let clips = json_rows(&clips.iter().map(|clip| (clip,)).collect::<Vec<_>>())?;
+        let (rows, places) = match keys {
+            Some(keys) => {
+                let keys = keys_json(keys)?;
                 (
                     rows!(
                         &mut tx,
-                        series!("WHERE t.clip_id IN (SELECT value->>0 FROM json_each($1))"),
-                        &clips
+                        series!(
+                            "JOIN json_each($1) AS r ON t.clip_id = r.value->>0 AND t.region = r.value->>1"
+                        ),
+                        &keys
                     )?,
-                    rows!(
-                        &mut tx,
-                        states!("WHERE clip_id IN (SELECT value->>0 FROM json_each($1))"),
-                        &clips
-                    )?,
+                    rows!(&mut tx, STATES_OF, &keys)?,
                 )
             }
-            None => (rows!(&mut tx, series!(""))?, rows!(&mut tx, states!(""))?),
+            None => (rows!(&mut tx, series!(""))?, rows!(&mut tx, STATES_OF_ALL)?),
         };
-        let mut states: BTreeMap<SeriesKey, usize> = BTreeMap::new();
-        for row in &targets {
-            let state: String = row.get("state")?;
-            let rank = STATES.iter().position(|known| *known == state);
-            let best = states.entry(key(row)?).or_insert(usize::MAX);
-            *best = (*best).min(rank.unwrap_or(STATES.len()));
+        let mut states: BTreeMap<SeriesKey, &str> = BTreeMap::new();
+        for row in &places {
+            let place: Option<i64> = row.get("place")?;
+            let place = place.and_then(|place| usize::try_from(place).ok());
+            if let Some(state) = place.and_then(|place| STATES.get(place)) {
+                states.insert(key(row)?, state);
+            }
         }
         rows.iter().map(|row| one_series(row, &states)).collect()
     }
@@ -146,15 +166,14 @@ impl Store {
     }
 }
 
-fn one_series(row: &Row, states: &BTreeMap<SeriesKey, usize>) -> Result<Series, StoreError> {
+fn one_series(row: &Row, states: &BTreeMap<SeriesKey, &str>) -> Result<Series, StoreError> {
     let key = key(row)?;
     let newest_time: Option<i64> = row.get("newest_time")?;
-    let state = states.get(&key).and_then(|rank| STATES.get(*rank));
     Ok(Series {
         title: row.get("title")?,
         author: row.get("author")?,
         newest_day: newest_time.map(|time| time.div_euclid(DAY)),
-        state: state.map(|state| (*state).to_owned()),
+        state: states.get(&key).map(|state| (*state).to_owned()),
         key,
     })
 }

@@ -114,6 +114,13 @@ INSERT INTO trend_index (clip_id, region, day, value, low, high, segment, provis
     ('6703723351497508865', 'US', 20484, 10.1, 9.8, 10.3, 1, FALSE),
     ('6703723351497508865', 'US', 20485, 36.0, 35.6, 36.2, 1, FALSE),
     ('6703723351497508865', 'US', 20486, 100, 100, 100, 1, TRUE);
+INSERT INTO index_state (
+    clip_id, region, settle_lag, windows, unusable, observations, restated, contradictions, half_unit,
+    pairs_0, pairs_1, pairs_2, pairs_3, pairs_4, violations_0, violations_1, violations_2, violations_3, violations_4,
+    newest_day, newest_value, peak_day
+) VALUES (
+    '6703723351497508865', 'US', 1, 2, 0, 7, 0, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20486, 100, 20486
+);
 
 INSERT INTO chart_fetches (id, region, period, new_to_top_100, commercial, slot_at, forced, pages, pages_read, outcome, settled_at) VALUES
     (1, 'US', 7, FALSE, FALSE, 20486 * 86400 + 20700, FALSE, 1, 1, 'stored', 20486 * 86400 + 20701),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{DueSeries, index_day, key, lag_counts, snapshots};
+use crate::history::{Summary, summary};
 use crate::model::SeriesKey;
 use crate::store::{Many, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::trend::{Index, IndexDay, LAGS, LagCounts};
@@ -278,38 +279,48 @@ async fn delete_states(tx: &mut Tx, gone: &[&Computed]) -> Result<(), StoreError
 }
 
 async fn write_states(tx: &mut Tx, current: &[&Computed]) -> Result<(), StoreError> {
-    Many::of(current)
-        .text("clip_id", |one| one.series.key.clip_id.as_str())
-        .text("region", |one| one.series.key.region.as_str())
-        .int("settle_lag", |one| one.settle_lag)
-        .int("windows", |one| one.windows)
-        .int("unusable", |one| one.unusable)
-        .int("observations", |one| one.index.doubts.observations)
-        .int("restated", |one| one.index.doubts.restated)
-        .int("contradictions", |one| one.index.doubts.contradictions)
-        .real("half_unit", |one| one.index.doubts.half_unit)
-        .int("pairs_0", |one| one.counts.pairs[0])
-        .int("pairs_1", |one| one.counts.pairs[1])
-        .int("pairs_2", |one| one.counts.pairs[2])
-        .int("pairs_3", |one| one.counts.pairs[3])
-        .int("pairs_4", |one| one.counts.pairs[4])
-        .int("violations_0", |one| one.counts.violations[0])
-        .int("violations_1", |one| one.counts.violations[1])
-        .int("violations_2", |one| one.counts.violations[2])
-        .int("violations_3", |one| one.counts.violations[3])
-        .int("violations_4", |one| one.counts.violations[4])
+    let current: Vec<(&Computed, Option<Summary>)> = current
+        .iter()
+        .map(|one| (*one, summary(&one.index.days)))
+        .collect();
+    Many::of(&current)
+        .text("clip_id", |(one, _)| one.series.key.clip_id.as_str())
+        .text("region", |(one, _)| one.series.key.region.as_str())
+        .int("settle_lag", |(one, _)| one.settle_lag)
+        .int("windows", |(one, _)| one.windows)
+        .int("unusable", |(one, _)| one.unusable)
+        .int("observations", |(one, _)| one.index.doubts.observations)
+        .int("restated", |(one, _)| one.index.doubts.restated)
+        .int("contradictions", |(one, _)| one.index.doubts.contradictions)
+        .real("half_unit", |(one, _)| one.index.doubts.half_unit)
+        .int("pairs_0", |(one, _)| one.counts.pairs[0])
+        .int("pairs_1", |(one, _)| one.counts.pairs[1])
+        .int("pairs_2", |(one, _)| one.counts.pairs[2])
+        .int("pairs_3", |(one, _)| one.counts.pairs[3])
+        .int("pairs_4", |(one, _)| one.counts.pairs[4])
+        .int("violations_0", |(one, _)| one.counts.violations[0])
+        .int("violations_1", |(one, _)| one.counts.violations[1])
+        .int("violations_2", |(one, _)| one.counts.violations[2])
+        .int("violations_3", |(one, _)| one.counts.violations[3])
+        .int("violations_4", |(one, _)| one.counts.violations[4])
+        .int("newest_day", |(_, stands)| stands.map(|stands| stands.newest.day))
+        .real("newest_value", |(_, stands)| stands.map(|stands| stands.newest.value))
+        .int("peak_day", |(_, stands)| stands.map(|stands| stands.peak.day))
+        .real("change_rank", |(_, stands)| stands.and_then(|stands| stands.week).map(|week| week.rank()))
         .execute(
             tx,
             "WITH r AS ({rows})
             INSERT INTO index_state (
                 clip_id, region, settle_lag, windows, unusable, observations, restated, contradictions, half_unit,
                 pairs_0, pairs_1, pairs_2, pairs_3, pairs_4,
-                violations_0, violations_1, violations_2, violations_3, violations_4
+                violations_0, violations_1, violations_2, violations_3, violations_4,
+                newest_day, newest_value, peak_day, change_rank
             )
             SELECT
                 clip_id, region, settle_lag, windows, unusable, observations, restated, contradictions, half_unit,
                 pairs_0, pairs_1, pairs_2, pairs_3, pairs_4,
-                violations_0, violations_1, violations_2, violations_3, violations_4
+                violations_0, violations_1, violations_2, violations_3, violations_4,
+                newest_day, newest_value, peak_day, change_rank
             FROM r
             WHERE true
             ON CONFLICT (clip_id, region) DO UPDATE SET
@@ -329,7 +340,11 @@ async fn write_states(tx: &mut Tx, current: &[&Computed]) -> Result<(), StoreErr
                 violations_1 = excluded.violations_1,
                 violations_2 = excluded.violations_2,
                 violations_3 = excluded.violations_3,
-                violations_4 = excluded.violations_4",
+                violations_4 = excluded.violations_4,
+                newest_day = excluded.newest_day,
+                newest_value = excluded.newest_value,
+                peak_day = excluded.peak_day,
+                change_rank = excluded.change_rank",
         )
         .await?;
     Ok(())

@@ -1,0 +1,16 @@
+-- How a series stands, written with its index, so that thousands are sorted without a look at their days.
+ALTER TABLE index_state ADD COLUMN newest_day BIGINT;
+ALTER TABLE index_state ADD COLUMN newest_value DOUBLE PRECISION;
+ALTER TABLE index_state ADD COLUMN peak_day BIGINT;
+ALTER TABLE index_state ADD COLUMN change_rank DOUBLE PRECISION;
+COMMENT ON COLUMN index_state.newest_day IS 'the newest day of the index, since 1970-01-01';
+COMMENT ON COLUMN index_state.newest_value IS 'the index on that day';
+COMMENT ON COLUMN index_state.peak_day IS 'the best day of the newest segment, since 1970-01-01';
+COMMENT ON COLUMN index_state.change_rank IS 'sorts by the change of a week: what surely grew above 2e9, what cannot be told above 1e9, what surely fell above 0';
+
+-- Known once their index is computed again.
+INSERT INTO index_due (clip_id, region, marked_at)
+SELECT clip_id, region, 0
+FROM index_state
+WHERE true
+ON CONFLICT (clip_id, region) DO NOTHING;
