@@ -99,6 +99,13 @@ def statements(backend, history):
                 CAST((t.n * 7919 + d.n * 31) % 1000 AS DOUBLE PRECISION) / 10 - 0.5,
                 CAST((t.n * 7919 + d.n * 31) % 1000 AS DOUBLE PRECISION) / 10 + 0.5, 1, d.n > {days} + 3
             FROM {rows('d', 0, days + 6)} CROSS JOIN {each_target} WHERE TRUE""",
+        f"""INSERT INTO index_state (clip_id, region, settle_lag, windows, unusable, observations, restated, contradictions,
+                half_unit, pairs_0, pairs_1, pairs_2, pairs_3, pairs_4,
+                violations_0, violations_1, violations_2, violations_3, violations_4,
+                newest_day, newest_value, peak_day, change_rank)
+            SELECT {clip}, {region}, 1, {days}, 0, {days}, 0, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                {first_day} + {days} - 1, CAST(t.n % 1000 AS DOUBLE PRECISION) / 10, {first_day} + t.n % {days},
+                1e9 + t.n % 1000 FROM {each_target} WHERE TRUE""",
     ]
     if backend == "sqlite":
         return inserts
