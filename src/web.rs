@@ -5,6 +5,7 @@
 //! their own (`service/web.rs`), so that no visitor slows the collection. Every request passes
 //! [`guard`] first.
 
+mod answers;
 mod api;
 mod files;
 pub mod guard;
@@ -15,6 +16,7 @@ pub mod metrics;
 mod openapi;
 mod operations;
 mod overview;
+mod parameters;
 mod sound;
 
 use std::sync::Arc;
@@ -71,6 +73,7 @@ pub fn router(site: Site, guard: Guard) -> Router {
     pages
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn(answers::wrong_as_json))
 }
 
 /// Why there is no page.
