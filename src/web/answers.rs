@@ -62,11 +62,12 @@ pub(super) async fn wrong_as_json(request: Request, next: Next) -> Response {
     if !(is_api && is_wrong) || kind.is_some_and(|kind| kind == "application/json") {
         return response;
     }
+    let is_text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let (mut parts, body) = response.into_parts();
     let text = to_bytes(body, WORDS).await.unwrap_or_default();
     let why = match String::from_utf8_lossy(&text).trim() {
-        "" => status.canonical_reason().unwrap_or_default().to_owned(),
-        why => why.to_owned(),
+        why if is_text && !why.is_empty() => why.to_owned(),
+        _ => status.canonical_reason().unwrap_or_default().to_owned(),
     };
     parts.headers.remove(CONTENT_LENGTH);
     let json = HeaderValue::from_static("application/json");
