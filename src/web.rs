@@ -27,7 +27,6 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::clock::Clock;
 use crate::config::Discover;
@@ -47,7 +46,7 @@ pub struct Site {
     /// How the daemon is.
     pub vitals: Vitals,
     /// The numbers that the daemon counts.
-    pub recorded: PrometheusHandle,
+    pub recorded: Arc<metrics::Recorded>,
     /// Slots of so long ago are still asked, for the forecast.
     pub catch_up: Duration,
     /// What the daemon reads charts for, for the forecast.

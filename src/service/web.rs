@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::ServiceError;
 use crate::clock::Clock;
@@ -22,7 +23,8 @@ use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::web::guard::Guard;
-use crate::web::{Site, Vitals, metrics, router};
+use crate::web::metrics::{self, Recorded};
+use crate::web::{Site, Vitals, router};
 
 /// Connections at once. When one more comes, the oldest goes: who is slow on purpose is older than who
 /// wants to read.
@@ -33,6 +35,9 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// A whole connection with all its requests, so that nobody keeps one by reading slowly.
 const CONNECTION: Duration = Duration::from_secs(120);
+
+/// What the histograms have taken is summed up so often, also when nobody scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// After an error that is this machine's (no file descriptor left, say), so much time passes.
 const AFTER_ERROR: Duration = Duration::from_millis(200);
@@ -77,12 +82,12 @@ impl Web {
                 store: store.clone(),
                 clock,
                 vitals,
-                recorded,
+                recorded: Arc::clone(&recorded),
                 catch_up,
                 discover,
             };
             match TcpListener::from_std(bound) {
-                Ok(listener) => serve(listener, router(site, guard), stop).await,
+                Ok(listener) => serve(listener, router(site, guard), &recorded, stop).await,
                 Err(error) => tracing::error!(%error, "the page is not served"),
             }
             store.close().await;
@@ -130,12 +135,17 @@ fn bind(listen: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), Servi
 }
 
 /// Serves connections until it is asked to stop.
-async fn serve(listener: TcpListener, app: Router, mut stop: Stop) {
+async fn serve(listener: TcpListener, app: Router, recorded: &Recorded, mut stop: Stop) {
+    let mut upkeep = interval(UPKEEP);
     let mut connections = JoinSet::new();
     let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            _ = upkeep.tick() => {
+                recorded.upkeep();
+                continue;
+            }
             () = stop.wait() => break,
         };
         while connections.try_join_next().is_some() {}

@@ -15,6 +15,7 @@ mod error;
 pub mod export;
 pub mod history;
 mod many;
+mod measured;
 pub mod migrate;
 pub mod operations;
 pub mod overview;
@@ -103,21 +104,27 @@ impl Store {
 
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
+        let since = measured::now();
+        let tx = match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        };
+        measured::begun("write", since);
+        Ok(tx)
     }
 
     /// Begins a transaction that only reads, and sees one state of the database throughout.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
+        let since = measured::now();
+        let tx = match self {
             Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
             Self::Postgres(pool) => Tx::Postgres(
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     .await?,
             ),
-        })
+        };
+        measured::begun("read", since);
+        Ok(tx)
     }
 
     /// Ends all connections; on SQLite this also folds the write-ahead log into the file.
@@ -226,10 +233,12 @@ impl Tx {
 
     /// Makes all of it durable.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let since = measured::now();
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
         }
+        measured::committed(since);
         Ok(())
     }
 }

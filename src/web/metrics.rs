@@ -1,7 +1,8 @@
 //! Metrics for Prometheus: what the daemon counts as it works, and at each scrape what the database says.
 //! No label takes more values than are listed here or in `model.rs`, never one for each target.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +12,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use super::Site;
+use crate::collect::{catch_up_from, newest_slots};
 use crate::store::StoreError;
 
 /// Bounds of the histograms in seconds: from a local statement to the longest request.
@@ -21,94 +23,147 @@ const SECONDS: [f64; 13] = [
 /// Every state of a target, so that one without targets is told as 0.
 const STATES: [&str; 6] = ["failing", "no_data", "stale", "late", "new", "fresh"];
 
+/// A look at every target takes at most one part in so many of the time, however many there are and however
+/// often somebody scrapes.
+const PART: u32 = 20;
+
+const COUNTERS: [(&str, &str); 4] = [
+    (
+        "soundwatch_fetches_total",
+        "Slots settled by this process, by outcome and reason",
+    ),
+    ("soundwatch_attempts_total", "Requests by state and HTTP status"),
+    (
+        "soundwatch_credits_total",
+        "Credits counted as spent by this process",
+    ),
+    (
+        "soundwatch_unknown_fields_total",
+        "Fields of answers that this version does not know",
+    ),
+];
+
+const GAUGES: [(&str, &str); 16] = [
+    ("soundwatch_build_info", "1, with the version"),
+    (
+        "soundwatch_requests_in_flight",
+        "Requests that wait for their answer",
+    ),
+    (
+        "soundwatch_spool_answers",
+        "Answers that wait on disk for the database",
+    ),
+    (
+        "soundwatch_requests_per_second",
+        "The rate that this process keeps at the moment",
+    ),
+    ("soundwatch_pass_timestamp_seconds", "When the last pass ended"),
+    (
+        "soundwatch_next_slot_timestamp_seconds",
+        "When something can be due next",
+    ),
+    ("soundwatch_up", "1 when nothing keeps the daemon from its work"),
+    (
+        "soundwatch_targets",
+        "Live targets by state, see the view freshness",
+    ),
+    (
+        "soundwatch_due_slots",
+        "Slots that are due and neither claimed nor skipped",
+    ),
+    (
+        "soundwatch_open_fetches",
+        "Slots that are claimed or handed over and not settled",
+    ),
+    (
+        "soundwatch_slot_lag_seconds",
+        "How long the oldest slot waits that is due or open",
+    ),
+    (
+        "soundwatch_credits_spent",
+        "Credits spent in the current UTC day and month, by all workers",
+    ),
+    (
+        "soundwatch_credits_budget",
+        "Credits that may be spent in a UTC day and month",
+    ),
+    ("soundwatch_key_paused", "1 while a key is paused, by reason"),
+    ("soundwatch_workers", "Workers that are alive"),
+    (
+        "soundwatch_database_connections",
+        "Connections that read for the page, by state",
+    ),
+];
+
+const HISTOGRAMS: [(&str, &str); 5] = [
+    (
+        "soundwatch_request_seconds",
+        "From sending a request to the end of its answer",
+    ),
+    ("soundwatch_claim_seconds", "Transactions that claim slots"),
+    ("soundwatch_settle_seconds", "Transactions that settle answers"),
+    (
+        "soundwatch_begin_seconds",
+        "From asking for a transaction to its begin: a free connection, the turn to write",
+    ),
+    (
+        "soundwatch_commit_seconds",
+        "Commits, until they are on the database's disk",
+    ),
+];
+
+/// What this process counts.
+#[derive(Debug)]
+pub struct Recorded {
+    handle: PrometheusHandle,
+    /// No look at every target before this, by the monotonic clock.
+    rests_until: Mutex<Duration>,
+}
+
+impl Recorded {
+    /// Everything, in Prometheus' text format.
+    pub(super) fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// To be called now and then: histograms keep every value until somebody reads them or this is done.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Duration> {
+        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Starts to count, for the whole process.
 ///
 /// # Errors
 /// When something in this process counts already.
-pub fn record() -> Result<PrometheusHandle, BuildError> {
+pub fn record() -> Result<Arc<Recorded>, BuildError> {
     let handle = PrometheusBuilder::new()
         .set_buckets(&SECONDS)?
         .install_recorder()?;
-    describe();
+    for (name, what) in COUNTERS {
+        describe_counter!(name, what);
+    }
+    for (name, what) in GAUGES {
+        describe_gauge!(name, what);
+    }
+    for (name, what) in HISTOGRAMS {
+        describe_histogram!(name, Unit::Seconds, what);
+    }
     gauge!("soundwatch_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
-    Ok(handle)
+    Ok(Arc::new(Recorded {
+        handle,
+        rests_until: Mutex::default(),
+    }))
 }
 
 /// The newest value of a metric without labels, as a scrape would tell it.
 pub(super) fn value<'a>(scrape: &'a str, name: &str) -> Option<&'a str> {
     let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(' ');
     scrape.lines().find_map(value)
-}
-
-fn describe() {
-    describe_gauge!("soundwatch_build_info", "1, with the version");
-    describe_counter!(
-        "soundwatch_fetches_total",
-        "Slots settled by this process, by outcome and reason"
-    );
-    describe_counter!("soundwatch_attempts_total", "Requests by state and HTTP status");
-    describe_counter!(
-        "soundwatch_credits_total",
-        "Credits counted as spent by this process"
-    );
-    describe_counter!(
-        "soundwatch_unknown_fields_total",
-        "Fields of answers that this version does not know"
-    );
-    describe_histogram!(
-        "soundwatch_request_seconds",
-        Unit::Seconds,
-        "From sending a request to the end of its answer"
-    );
-    describe_histogram!(
-        "soundwatch_settle_seconds",
-        Unit::Seconds,
-        "Transactions that settle answers"
-    );
-    describe_gauge!(
-        "soundwatch_requests_in_flight",
-        "Requests that wait for their answer"
-    );
-    describe_gauge!(
-        "soundwatch_spool_answers",
-        "Answers that wait on disk for the database"
-    );
-    describe_gauge!(
-        "soundwatch_requests_per_second",
-        "The rate that this process keeps at the moment"
-    );
-    describe_gauge!("soundwatch_pass_timestamp_seconds", "When the last pass ended");
-    describe_gauge!(
-        "soundwatch_next_slot_timestamp_seconds",
-        "When something can be due next"
-    );
-    describe_gauge!("soundwatch_up", "1 when nothing keeps the daemon from its work");
-    describe_gauge!(
-        "soundwatch_targets",
-        "Live targets by state, see the view freshness"
-    );
-    describe_gauge!(
-        "soundwatch_open_fetches",
-        "Slots that are claimed or handed over and not settled"
-    );
-    describe_gauge!(
-        "soundwatch_slot_lag_seconds",
-        "The age of the oldest slot that is not settled"
-    );
-    describe_gauge!(
-        "soundwatch_credits_spent",
-        "Credits spent in the current UTC day and month, by all workers"
-    );
-    describe_gauge!(
-        "soundwatch_credits_budget",
-        "Credits that may be spent in a UTC day and month"
-    );
-    describe_gauge!("soundwatch_key_paused", "1 while a key is paused, by reason");
-    describe_gauge!("soundwatch_workers", "Workers that are alive");
-    describe_gauge!(
-        "soundwatch_database_connections",
-        "Connections that read for the page, by state"
-    );
 }
 
 /// All metrics in Prometheus' text format. Without a database those that it knows are left out, and
@@ -132,18 +187,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
 #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 async fn ask(site: &Site) -> Result<(), StoreError> {
     let (store, now) = (&site.store, site.clock.now());
-    let states = store.target_states().await?;
-    for state in STATES {
-        let targets = states
-            .iter()
-            .find(|(name, _)| name == state)
-            .map_or(0, |(_, targets)| *targets);
-        gauge!("soundwatch_targets", "state" => state).set(targets as f64);
-    }
-    let (fetches, oldest_slot_at) = store.open_fetches().await?;
-    gauge!("soundwatch_open_fetches").set(fetches as f64);
-    let lag = oldest_slot_at.map_or(0, |at| (now - at).max(0));
-    gauge!("soundwatch_slot_lag_seconds").set(lag as f64);
+    look_at_targets(site, now).await?;
     let (spent, budget) = (store.spent(now).await?, site.vitals.budget());
     for (span, spent, budget) in [
         ("day", spent.day, budget.daily_credits),
@@ -170,5 +214,34 @@ async fn ask(site: &Site) -> Result<(), StoreError> {
     let used = usize::try_from(all).unwrap_or(idle).saturating_sub(idle);
     gauge!("soundwatch_database_connections", "state" => "idle").set(idle as f64);
     gauge!("soundwatch_database_connections", "state" => "used").set(used as f64);
+    Ok(())
+}
+
+/// States and backlog, unless the last look was so recent and so long that it would take too much of the time.
+#[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+async fn look_at_targets(site: &Site, now: i64) -> Result<(), StoreError> {
+    let began = site.clock.monotonic();
+    if began < *site.recorded.rests() {
+        return Ok(());
+    }
+    let states = site.store.target_states().await?;
+    for state in STATES {
+        let targets = states
+            .iter()
+            .find(|(name, _)| name == state)
+            .map_or(0, |(_, targets)| *targets);
+        gauge!("soundwatch_targets", "state" => state).set(targets as f64);
+    }
+    let schedules = site.store.schedules().await?;
+    let schedules = schedules.iter().map(|(s, zone)| (s.as_str(), zone.as_str()));
+    let newest = newest_slots(schedules, now);
+    let from = catch_up_from(site.catch_up, now);
+    let backlog = site.store.backlog(&newest, from).await?;
+    gauge!("soundwatch_due_slots").set(backlog.due as f64);
+    gauge!("soundwatch_open_fetches").set(backlog.open as f64);
+    let lag = backlog.oldest_at.map_or(0, |at| (now - at).max(0));
+    gauge!("soundwatch_slot_lag_seconds").set(lag as f64);
+    let ended = site.clock.monotonic();
+    *site.recorded.rests() = ended + ended.saturating_sub(began) * PART;
     Ok(())
 }
