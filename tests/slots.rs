@@ -350,7 +350,7 @@ async fn the_backlog_is_what_is_due_or_open_and_a_new_target_waits_since_it_was_
     assert_eq!(backlog(SLOT + DAY + 5).await, of(1, 0, Some(SLOT + DAY)));
     session.close().await.unwrap();
     ledger
-        .execute("UPDATE fetches SET outcome = NULL, worker_id = 'somebody'")
+        .execute("UPDATE fetches SET outcome = NULL, settled_at = NULL, worker_id = 'somebody'")
         .await;
     assert_eq!(backlog(SLOT + DAY - 1).await, of(0, 1, Some(NOW)), "claimed");
     ledger.abandon();

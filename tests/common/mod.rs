@@ -16,6 +16,7 @@ pub mod api;
 pub mod ledger;
 pub mod postgres;
 pub mod program;
+pub mod prometheus;
 pub mod simulated;
 pub mod site;
 
