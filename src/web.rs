@@ -54,7 +54,7 @@ pub struct Site {
 }
 
 /// All routes, guarded.
-pub fn router(site: Site, guard: Guard) -> Router {
+pub fn router(site: Arc<Site>, guard: Guard) -> Router {
     let guard = Arc::new(guard);
     let pages = Router::new()
         .route("/", get(overview::page))
@@ -65,7 +65,7 @@ pub fn router(site: Site, guard: Guard) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::page))
-        .with_state(Arc::new(site))
+        .with_state(site)
         .route("/login", get(login::form).post(login::enter))
         .with_state(Arc::clone(&guard))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here\n"));

@@ -58,6 +58,23 @@ fn promtool_finds_nothing_to_say_about_the_metrics_of_a_daemon() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_told_by_the_metrics() {
+    let site = Site::with_history(Backend::Postgres, "SELECT 1").await;
+    let up = |metrics: &str| metrics.contains("\nsoundwatch_up 1");
+    until("it is up", || up(&site.get("/metrics").body));
+    let mut other = site.database.as_ref().unwrap().connect().await;
+    other
+        .execute("BEGIN; LOCK TABLE credit_days, targets IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let metrics = site.get("/metrics");
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.body.contains("\nsoundwatch_up 0"), "{}", metrics.body);
+    other.execute("ROLLBACK").await.unwrap();
+    until("it is up again", || up(&site.get("/metrics").body));
+}
+
 #[test]
 fn rules_and_dashboard_name_only_metrics_that_there_are() {
     // That the document lists exactly what a daemon tells is tested with the page.

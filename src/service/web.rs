@@ -23,8 +23,7 @@ use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::web::guard::Guard;
-use crate::web::metrics::{self, Recorded};
-use crate::web::{Site, Vitals, router};
+use crate::web::{Site, Vitals, metrics, router};
 
 /// Connections at once. When one more comes, the oldest goes: who is slow on purpose is older than who
 /// wants to read.
@@ -78,16 +77,16 @@ impl Web {
                 Ok(store) => store,
                 Err(error) => return tracing::error!(%error, "the page has no database, and is not served"),
             };
-            let site = Site {
+            let site = Arc::new(Site {
                 store: store.clone(),
                 clock,
                 vitals,
-                recorded: Arc::clone(&recorded),
+                recorded,
                 catch_up,
                 discover,
-            };
+            });
             match TcpListener::from_std(bound) {
-                Ok(listener) => serve(listener, router(site, guard), &recorded, stop).await,
+                Ok(listener) => serve(listener, site, guard, stop).await,
                 Err(error) => tracing::error!(%error, "the page is not served"),
             }
             store.close().await;
@@ -135,20 +134,22 @@ fn bind(listen: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), Servi
 }
 
 /// Serves connections until it is asked to stop.
-async fn serve(listener: TcpListener, app: Router, recorded: &Recorded, mut stop: Stop) {
+async fn serve(listener: TcpListener, site: Arc<Site>, guard: Guard, mut stop: Stop) {
+    let app = router(Arc::clone(&site), guard);
     let mut upkeep = interval(UPKEEP);
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(metrics::keep_looking(Arc::clone(&site)));
     let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = upkeep.tick() => {
-                recorded.upkeep();
+                site.recorded.upkeep();
                 continue;
             }
             () = stop.wait() => break,
         };
-        while connections.try_join_next().is_some() {}
+        while tasks.try_join_next().is_some() {}
         by_age.retain(|connection| !connection.is_finished());
         match accepted {
             Ok((stream, _)) => {
@@ -157,7 +158,7 @@ async fn serve(listener: TcpListener, app: Router, recorded: &Recorded, mut stop
                 {
                     oldest.abort();
                 }
-                by_age.push_back(connections.spawn(connection(stream, app.clone())));
+                by_age.push_back(tasks.spawn(connection(stream, app.clone())));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be accepted");
@@ -165,7 +166,7 @@ async fn serve(listener: TcpListener, app: Router, recorded: &Recorded, mut stop
             }
         }
     }
-    connections.shutdown().await;
+    tasks.shutdown().await;
 }
 
 async fn connection(stream: TcpStream, app: Router) {

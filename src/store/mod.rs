@@ -83,16 +83,7 @@ impl Store {
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(5)
-            .acquire_timeout(Duration::from_secs(10))
-            // A begin that is cancelled can leave a transaction open (sqlx issue 4385); without one, a
-            // bare ROLLBACK would bring a warning each time.
-            .after_release(|connection, _| {
-                Box::pin(async move { connection.execute("BEGIN; ROLLBACK").await.map(|_| true) })
-            })
-            .connect(url)
-            .await;
+        let pool = postgres_pool(5).connect(url).await;
         match pool {
             Ok(pool) => Ok(Self::Postgres(pool)),
             Err(error) => Err(StoreError::open(
@@ -146,11 +137,7 @@ impl Store {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| StoreError::open("Postgres", error))?
             .options([("default_transaction_read_only", "on")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(options);
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres(postgres_pool(READERS).connect_lazy_with(options)))
     }
 
     /// Asks whether the database answers.
@@ -183,6 +170,17 @@ impl Store {
             Self::Postgres(_) => "Postgres",
         }
     }
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        // A begin that is cancelled can leave a transaction open (sqlx issue 4385); without one, a
+        // bare ROLLBACK would bring a warning each time.
+        .after_release(|connection, _| {
+            Box::pin(async move { connection.execute("BEGIN; ROLLBACK").await.map(|_| true) })
+        })
 }
 
 /// Runs a transaction, and again when a conflict with another one has undone it.

@@ -1,7 +1,7 @@
 //! Metrics for Prometheus: what the daemon counts as it works, and at each scrape what the database says.
 //! No label takes more values than are listed here or in `model.rs`, never one for each target.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,6 +10,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::Site;
 use crate::collect::{catch_up_from, newest_slots};
@@ -26,6 +28,12 @@ const STATES: [&str; 6] = ["failing", "no_data", "stale", "late", "new", "fresh"
 /// A look at every target takes at most one part in so many of the time, however many there are and however
 /// often somebody scrapes.
 const PART: u32 = 20;
+
+/// A database that does not answer within this time is away: a scrape ends before Prometheus gives it up.
+const ANSWERS: Duration = Duration::from_secs(4);
+
+/// So long a scrape waits for such a look. One that takes longer is for the next scrape.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 const COUNTERS: [(&str, &str); 4] = [
     (
@@ -116,8 +124,10 @@ const HISTOGRAMS: [(&str, &str); 5] = [
 #[derive(Debug)]
 pub struct Recorded {
     handle: PrometheusHandle,
-    /// No look at every target before this, by the monotonic clock.
-    rests_until: Mutex<Duration>,
+    /// Somebody scrapes.
+    asked: Notify,
+    /// Changes with each look at every target: when the next may follow, by the monotonic clock.
+    rests_until: watch::Sender<Duration>,
 }
 
 impl Recorded {
@@ -131,8 +141,15 @@ impl Recorded {
         self.handle.run_upkeep();
     }
 
-    fn rests(&self) -> MutexGuard<'_, Duration> {
-        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for a look at every target, unless the last was so recent and so long that another would take too
+    /// much of the time.
+    async fn looked(&self, now: Duration) {
+        let mut rests_until = self.rests_until.subscribe();
+        if now >= *rests_until.borrow_and_update() {
+            self.asked.notify_one();
+            // Without a look in time the gauges stay as they were.
+            let _ = timeout(PATIENCE, rests_until.changed()).await;
+        }
     }
 }
 
@@ -156,7 +173,8 @@ pub fn record() -> Result<Arc<Recorded>, BuildError> {
     gauge!("soundwatch_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     Ok(Arc::new(Recorded {
         handle,
-        rests_until: Mutex::default(),
+        asked: Notify::new(),
+        rests_until: watch::Sender::default(),
     }))
 }
 
@@ -169,10 +187,11 @@ pub(super) fn value<'a>(scrape: &'a str, name: &str) -> Option<&'a str> {
 /// All metrics in Prometheus' text format. Without a database those that it knows are left out, and
 /// `soundwatch_up` says so.
 pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
-    let asked = ask(&site).await;
-    let well = site.vitals.reasons(site.clock.now()).is_empty() && asked.is_ok();
+    site.recorded.looked(site.clock.monotonic()).await;
+    let asked = timeout(ANSWERS, ask(&site)).await;
+    let well = site.vitals.reasons(site.clock.now()).is_empty() && matches!(asked, Ok(Ok(())));
     gauge!("soundwatch_up").set(f64::from(u8::from(well)));
-    if let Err(error) = asked {
+    if let Ok(Err(error)) = asked {
         tracing::debug!(%error, "the metrics of the database are as they were");
     }
     let text = site.recorded.render();
@@ -187,7 +206,6 @@ pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
 #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 async fn ask(site: &Site) -> Result<(), StoreError> {
     let (store, now) = (&site.store, site.clock.now());
-    look_at_targets(site, now).await?;
     let (spent, budget) = (store.spent(now).await?, site.vitals.budget());
     for (span, spent, budget) in [
         ("day", spent.day, budget.daily_credits),
@@ -217,13 +235,25 @@ async fn ask(site: &Site) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// States and backlog, unless the last look was so recent and so long that it would take too much of the time.
+/// Looks at every target when somebody scrapes, and rests. Beside the scrapes, since with very many targets it
+/// takes longer than one may.
+pub async fn keep_looking(site: Arc<Site>) {
+    loop {
+        site.recorded.asked.notified().await;
+        let began = site.clock.monotonic();
+        if let Err(error) = look_at_targets(&site, site.clock.now()).await {
+            tracing::debug!(%error, "the metrics of targets are as they were");
+        }
+        let ended = site.clock.monotonic();
+        let rests = ended.saturating_sub(began) * PART;
+        site.recorded.rests_until.send_replace(ended + rests);
+        tokio::time::sleep(rests).await;
+    }
+}
+
+/// States and backlog.
 #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 async fn look_at_targets(site: &Site, now: i64) -> Result<(), StoreError> {
-    let began = site.clock.monotonic();
-    if began < *site.recorded.rests() {
-        return Ok(());
-    }
     let states = site.store.target_states().await?;
     for state in STATES {
         let targets = states
@@ -241,7 +271,5 @@ async fn look_at_targets(site: &Site, now: i64) -> Result<(), StoreError> {
     gauge!("soundwatch_open_fetches").set(backlog.open as f64);
     let lag = backlog.oldest_at.map_or(0, |at| (now - at).max(0));
     gauge!("soundwatch_slot_lag_seconds").set(lag as f64);
-    let ended = site.clock.monotonic();
-    *site.recorded.rests() = ended + ended.saturating_sub(began) * PART;
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct Site {
     pub running: Running,
     pub address: SocketAddr,
     pub place: Place,
-    _database: Option<TestDatabase>,
+    pub database: Option<TestDatabase>,
 }
 
 pub struct Answer {
@@ -53,7 +53,7 @@ impl Site {
             running,
             address: address.unwrap(),
             place,
-            _database: database,
+            database,
         }
     }
 
