@@ -43,6 +43,8 @@ def of_the_tests(soundwatch, directory):
     config = support.write_configuration(directory, "http://127.0.0.1:1", database, ["6703723351497508865"])
     subprocess.run([soundwatch, "--config", config, "db", "migrate"], check=True, capture_output=True)
     database.execute((ROOT / "tests" / "data" / "history.sql").read_text())
+    # The history has IDs of its own, which Postgres does not count on from.
+    database.execute("SELECT setval(pg_get_serial_sequence('fetches', 'id'), 1000)")
     token = directory / "token"
     token.touch(mode=0o600)
     token.write_text(TOKEN)

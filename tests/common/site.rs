@@ -12,6 +12,11 @@ use super::{Backend, TestDatabase};
 /// The history of the documents.
 pub const HISTORY: &str = include_str!("../data/history.sql");
 
+/// The history has IDs of its own, which Postgres does not count on from.
+const NEXT_IDS: &str = "
+    SELECT setval(pg_get_serial_sequence('fetches', 'id'), 1000),
+        setval(pg_get_serial_sequence('chart_fetches', 'id'), 1000)";
+
 /// A daemon that listens.
 pub struct Site {
     pub running: Running,
@@ -71,7 +76,11 @@ impl Site {
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let place = Place::empty().with(&settings);
         place.run("db migrate").expect_code(0);
-        let sql = format!("{HISTORY};{sql}");
+        let next_ids = match backend {
+            Backend::Sqlite => "",
+            Backend::Postgres => NEXT_IDS,
+        };
+        let sql = format!("{HISTORY};{next_ids};{sql}");
         database.connect().await.execute(&sql).await.unwrap();
         Self::start(place, Some(database))
     }
