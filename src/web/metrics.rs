@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::Site;
+use crate::clock::Clock;
 use crate::collect::{catch_up_from, newest_slots};
 use crate::store::StoreError;
 
@@ -143,9 +144,9 @@ impl Recorded {
 
     /// Waits for a look at every target, unless the last was so recent and so long that another would take too
     /// much of the time.
-    async fn looked(&self, now: Duration) {
+    async fn looked(&self) {
         let mut rests_until = self.rests_until.subscribe();
-        if now >= *rests_until.borrow_and_update() {
+        if Clock::System.monotonic() >= *rests_until.borrow_and_update() {
             self.asked.notify_one();
             // Without a look in time the gauges stay as they were.
             let _ = timeout(PATIENCE, rests_until.changed()).await;
@@ -187,7 +188,7 @@ pub(super) fn value<'a>(scrape: &'a str, name: &str) -> Option<&'a str> {
 /// All metrics in Prometheus' text format. Without a database those that it knows are left out, and
 /// `soundwatch_up` says so.
 pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
-    site.recorded.looked(site.clock.monotonic()).await;
+    site.recorded.looked().await;
     let asked = timeout(ANSWERS, ask(&site)).await;
     let well = site.vitals.reasons(site.clock.now()).is_empty() && matches!(asked, Ok(Ok(())));
     gauge!("soundwatch_up").set(f64::from(u8::from(well)));
@@ -236,15 +237,15 @@ async fn ask(site: &Site) -> Result<(), StoreError> {
 }
 
 /// Looks at every target when somebody scrapes, and rests. Beside the scrapes, since with very many targets it
-/// takes longer than one may.
+/// takes longer than one may. The times are real ones, also in a demo that lives through days.
 pub async fn keep_looking(site: Arc<Site>) {
     loop {
         site.recorded.asked.notified().await;
-        let began = site.clock.monotonic();
+        let began = Clock::System.monotonic();
         if let Err(error) = look_at_targets(&site, site.clock.now()).await {
             tracing::debug!(%error, "the metrics of targets are as they were");
         }
-        let ended = site.clock.monotonic();
+        let ended = Clock::System.monotonic();
         let rests = ended.saturating_sub(began) * PART;
         site.recorded.rests_until.send_replace(ended + rests);
         tokio::time::sleep(rests).await;
