@@ -5,6 +5,7 @@
 //! their own (`service/web.rs`), so that no visitor slows the collection. Every request passes
 //! [`guard`] first.
 
+mod answers;
 mod api;
 mod files;
 pub mod guard;
@@ -17,6 +18,7 @@ pub mod metrics;
 mod openapi;
 mod operations;
 mod overview;
+mod parameters;
 mod sound;
 mod turns;
 
@@ -28,7 +30,6 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::clock::Clock;
 use crate::config::Discover;
@@ -50,7 +51,7 @@ pub struct Site {
     /// How the daemon is.
     pub vitals: Vitals,
     /// The numbers that the daemon counts.
-    pub recorded: PrometheusHandle,
+    pub recorded: Arc<metrics::Recorded>,
     /// Slots of so long ago are still asked, for the forecast.
     pub catch_up: Duration,
     /// What the daemon reads charts for, for the forecast.
@@ -62,8 +63,8 @@ pub struct Site {
 }
 
 /// All routes, guarded.
-pub fn router(site: Site, guard: Guard) -> Router {
-    let (site, guard) = (Arc::new(site), Arc::new(guard));
+pub fn router(site: Arc<Site>, guard: Guard) -> Router {
+    let guard = Arc::new(guard);
     let pages = Router::new()
         .route("/", get(overview::page))
         .route("/sounds/{clip_id}", get(sound::page))
@@ -81,6 +82,7 @@ pub fn router(site: Site, guard: Guard) -> Router {
     pages
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn(answers::wrong_as_json))
 }
 
 /// Why there is no page.

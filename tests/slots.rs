@@ -4,8 +4,10 @@
 mod common;
 
 use common::Backend;
-use common::ledger::{DAY, HOUR, Ledger, MINUTE, NOW, SLOT, clip, target};
+use common::ledger::{DAY, HOUR, Ledger, MINUTE, NOW, SLOT, clip, pass, target};
 use rstest::rstest;
+use soundwatch::collect::newest_slots;
+use soundwatch::store::due::Backlog;
 
 async fn watching(backend: Backend, schedule: &str) -> Ledger {
     let mut ledger = Ledger::steady(backend, 0).await;
@@ -328,4 +330,28 @@ async fn a_schedule_that_cannot_be_read_any_more_does_not_stop_the_others(
     session.close().await.unwrap();
     assert_eq!(ledger.fetches().await, ["2 0 stored -"]);
     ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_backlog_is_what_is_due_or_open_and_a_new_target_waits_since_it_was_added(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let ledger = watching(backend, "15 6 * * *").await;
+    let backlog = async |at: i64| {
+        let newest = newest_slots([("15 6 * * *", "UTC")], at);
+        ledger.store().await.backlog(&newest, at - DAY).await.unwrap()
+    };
+    let session = ledger.session().await;
+    let of = |due, open, oldest_at| Backlog { due, open, oldest_at };
+    assert_eq!(backlog(NOW).await, of(1, 0, Some(NOW)), "added now");
+    pass(&session).await;
+    assert_eq!(backlog(NOW).await, of(0, 0, None));
+    assert_eq!(backlog(SLOT + DAY + 5).await, of(1, 0, Some(SLOT + DAY)));
+    session.close().await.unwrap();
+    ledger
+        .execute("UPDATE fetches SET outcome = NULL, settled_at = NULL, worker_id = 'somebody'")
+        .await;
+    assert_eq!(backlog(SLOT + DAY - 1).await, of(0, 1, Some(NOW)), "claimed");
+    ledger.abandon();
 }

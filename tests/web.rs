@@ -9,18 +9,16 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
-use common::program::{Place, Running, simulator, until};
-use common::{Backend, TestDatabase};
+use common::Backend;
+use common::program::{Place, simulator, until};
+use common::site::Site;
 use rstest::rstest;
 use rustix::process::Signal;
-use serde_json::Value;
 
-const HISTORY: &str = include_str!("data/history.sql");
 const DOCUMENT: &str = include_str!("../docs/http.md");
 
 /// The sound that has an index in the US, and windows only in Latvia.
@@ -32,97 +30,6 @@ const HOSTILE: &str = "
     UPDATE countries SET name = '<i>Latvia' WHERE code = 'LV';";
 
 const TOKEN: &str = "a-token-for-tests-0123";
-
-/// A daemon that listens.
-struct Site {
-    running: Running,
-    address: SocketAddr,
-    _place: Place,
-    _database: Option<TestDatabase>,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        let mut found = lines.filter(|(given, _)| given.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.body))
-    }
-}
-
-impl Site {
-    fn start(place: Place, database: Option<TestDatabase>) -> Self {
-        let place = place.with_setting("SOUNDWATCH__HTTP__LISTEN", "127.0.0.1:0");
-        let running = place.start_logging("run", "run.log");
-        let mut address = None;
-        until("it listens", || {
-            let log = place.read("run.log");
-            let told = log.split_once("listening on http://");
-            address = told.and_then(|(_, rest)| rest.split_once('\n')?.0.trim().parse().ok());
-            address.is_some()
-        });
-        Self {
-            running,
-            address: address.unwrap(),
-            _place: place,
-            _database: database,
-        }
-    }
-
-    /// One that has the history of the documents, and asks nothing.
-    async fn with_history(backend: Backend, sql: &str) -> Self {
-        let database = backend.fresh().await;
-        let settings = [
-            ("SOUNDWATCH__DATABASE__URL", database.url.as_str()),
-            ("SOUNDWATCH__API__BASE_URL", "http://127.0.0.1:1"),
-            ("SOUNDWATCH__API__KEY_FILE", ""),
-            ("SOUNDWATCH__API__KEY", "sk_live_simulated"),
-            ("SOUNDWATCH__WATCHLIST__PATH", ""),
-            ("SOUNDWATCH__BUDGET__DAILY_CREDITS", "1"),
-        ];
-        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let place = Place::empty().with(&settings);
-        place.run("db migrate").expect_code(0);
-        let sql = format!("{HISTORY};{sql}");
-        database.connect().await.execute(&sql).await.unwrap();
-        Self::start(place, Some(database))
-    }
-
-    fn ask(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer {
-            status,
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
-    }
-
-    fn get_with(&self, path: &str, headers: &str) -> Answer {
-        let host = self.address;
-        self.ask(&format!(
-            "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n"
-        ))
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.get_with(path, "")
-    }
-}
 
 const WATCHLIST: &str = "[[sounds]]\nclip = \"6703723351497508865\"\n";
 
@@ -287,14 +194,9 @@ async fn what_is_not_there_is_not_found() {
         "/sounds/%00",
         "/nothing",
         "/static/page.css",
-        "/api/v1/sounds/1/index",
-        "/api/v1/nothing",
     ] {
         assert_eq!(site.get(path).status, 404, "{path}");
     }
-    let nothing = site.get(&format!("/api/v1/sounds/{NEW_SUN}/nothing"));
-    assert_eq!(nothing.status, 404);
-    assert!(nothing.json()["error"].as_str().unwrap().contains("openapi.json"));
 }
 
 #[tokio::test]
@@ -312,105 +214,6 @@ async fn style_and_script_are_kept_by_browsers_until_they_change() {
         assert!(file.header("content-type").unwrap().starts_with(kind));
         assert!(file.header("cache-control").unwrap().contains("immutable"));
     }
-}
-
-#[rstest]
-#[tokio::test]
-async fn sounds_are_chosen_and_sorted(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
-    let site = Site::with_history(backend, "UPDATE targets SET removed_at = 1 WHERE id = 5").await;
-    let names = |query: &str| -> Vec<String> {
-        let found = site.get(&format!("/api/v1/sounds?{query}")).json();
-        let rows = found["rows"].as_array().unwrap();
-        assert_eq!(found["of_all"].as_u64(), Some(rows.len() as u64), "{query}");
-        let name = |row: &Value| {
-            row["title"]
-                .as_str()
-                .or(row["clip_id"].as_str())
-                .unwrap()
-                .to_owned()
-        };
-        rows.iter().map(name).collect()
-    };
-    let all = [
-        "7100000000000000007",
-        "7100000000000000008",
-        "New Sun",
-        "New Sun",
-        "Night Drive",
-        "Paper Boats",
-        "Quiet Rain",
-    ];
-    assert_eq!(names("sort=title"), all);
-    assert_eq!(
-        names("sort=title&dir=down"),
-        all.into_iter().rev().collect::<Vec<_>>()
-    );
-    assert_eq!(names("q=SUN"), ["New Sun", "New Sun"]);
-    assert_eq!(names("q=hatakeyama&region=lv"), ["New Sun"]);
-    assert_eq!(names("q=7100000000000000008"), ["7100000000000000008"]);
-    assert_eq!(names("q=%25"), [""; 0], "a % is no pattern");
-    assert_eq!(names("tag=ambient"), ["New Sun", "New Sun"]);
-    assert_eq!(names("tag=ambien"), [""; 0], "a tag is whole");
-    assert_eq!(names("state=ended"), ["Paper Boats"]);
-    assert_eq!(names("sort=state&dir=down")[0], "Paper Boats");
-    assert_eq!(names("sort=index")[0], "New Sun", "what has an index comes first");
-    assert_eq!(names("sort=newest")[0], "New Sun");
-    assert_eq!(names("").len(), 7);
-    assert_eq!(names("page=2"), [""; 0]);
-    assert_eq!(site.get("/api/v1/sounds?sort=nothing").status, 400);
-}
-
-#[rstest]
-#[tokio::test]
-async fn every_path_of_the_openapi_document_answers_with_its_columns(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let site = Site::with_history(backend, HOSTILE).await;
-    let document = site.get("/api/v1/openapi.json").json();
-    let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 9);
-    for (path, operation) in paths {
-        let answer = site.get(&format!("/api/v1{}", path.replace("{clip_id}", NEW_SUN)));
-        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-        let schema = &operation["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-        let columns = &schema["properties"]["rows"]["items"]["properties"];
-        if let (Some(columns), Some(row)) = (columns.as_object(), answer.json()["rows"].get(0)) {
-            let told: Vec<_> = row.as_object().unwrap().keys().cloned().collect();
-            let documented: Vec<_> = columns.keys().cloned().collect();
-            assert_eq!(told, documented, "{path}");
-        }
-    }
-}
-
-#[rstest]
-#[tokio::test]
-async fn an_answer_is_csv_where_that_is_accepted_and_only_the_days_that_are_wanted(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let site = Site::with_history(backend, HOSTILE).await;
-    let index = format!("/api/v1/sounds/{NEW_SUN}/index?region=us&since=2026-02-01&until=2026-02-02");
-    let csv = site.get_with(&index, "accept: text/csv\r\n");
-    assert!(csv.header("content-type").unwrap().starts_with("text/csv"));
-    let mut lines = csv.body.lines();
-    assert!(
-        lines
-            .next()
-            .unwrap()
-            .starts_with("clip_id,title,author,region,day,value,")
-    );
-    let days: Vec<_> = site.get(&index).json()["rows"].as_array().unwrap().clone();
-    assert!(!days.is_empty() && days.len() == lines.count());
-    assert!(
-        days.iter()
-            .all(|row| matches!(row["day"].as_str(), Some("2026-02-01" | "2026-02-02")))
-    );
-    let sounds = site.get_with("/api/v1/sounds", "accept: text/csv\r\n").body;
-    assert!(sounds.contains(",'=1+1,"), "no formula: {sounds}");
-    assert_eq!(
-        site.get(&format!("/api/v1/sounds/{NEW_SUN}/index?since=yesterday"))
-            .status,
-        400
-    );
 }
 
 #[tokio::test]

@@ -160,11 +160,11 @@ impl Collector {
     async fn claim(&self, due: &[Due], probe: bool) -> Result<Claimed, PassError> {
         let slots: Result<Vec<Slot>, _> = due.iter().map(|_| self.spool.reserve()).collect();
         let mut slots = slots.map_err(|error| self.no_room(error))?;
-        let (claims, cut) = match self
-            .store
-            .claim(self.claimer(), due, probe, self.clock.now())
-            .await?
-        {
+        let began = self.clock.monotonic();
+        let claimed = self.store.claim(self.claimer(), due, probe, self.clock.now());
+        let claimed = claimed.await?;
+        counts::claimed_in(self.clock.monotonic().saturating_sub(began));
+        let (claims, cut) = match claimed {
             claim::Claimed::Yes(claims) => (claims, None),
             claim::Claimed::OverBudget => (Vec::new(), Some(Cut::Budget)),
             claim::Claimed::Paused(pause) => (Vec::new(), Some(Cut::Paused(Some(pause)))),

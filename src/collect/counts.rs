@@ -31,6 +31,10 @@ pub(super) fn in_flight(requests: usize) {
     gauge!("soundwatch_requests_in_flight").set(requests as f64);
 }
 
+pub(super) fn claimed_in(time: Duration) {
+    histogram!("soundwatch_claim_seconds").record(time);
+}
+
 pub(super) fn settled_in(time: Duration) {
     histogram!("soundwatch_settle_seconds").record(time);
 }

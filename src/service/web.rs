@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::ServiceError;
 use crate::clock::Clock;
@@ -36,6 +37,8 @@ const CONNECTION: Duration = Duration::from_secs(120);
 
 /// How long the end waits for connections that are at work.
 const CLOSING: Duration = Duration::from_secs(1);
+/// What the histograms have taken is summed up so often, also when nobody scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// After an error that is this machine's (no file descriptor left, say), so much time passes.
 const AFTER_ERROR: Duration = Duration::from_millis(200);
@@ -76,7 +79,7 @@ impl Web {
                 Ok(store) => store,
                 Err(error) => return tracing::error!(%error, "the page has no database, and is not served"),
             };
-            let site = Site {
+            let site = Arc::new(Site {
                 store: store.clone(),
                 clock,
                 vitals,
@@ -85,9 +88,9 @@ impl Web {
                 discover,
                 looks: Looks::default(),
                 turns: Turns::default(),
-            };
+            });
             match TcpListener::from_std(bound) {
-                Ok(listener) => serve(listener, router(site, guard), stop).await,
+                Ok(listener) => serve(listener, site, guard, stop).await,
                 Err(error) => tracing::error!(%error, "the page is not served"),
             }
             // A look at all targets may still be under way; it ends with the runtime.
@@ -136,15 +139,21 @@ fn bind(listen: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), Servi
 }
 
 /// Serves connections until it is asked to stop.
-async fn serve(listener: TcpListener, app: Router, mut stop: Stop) {
-    let mut connections = JoinSet::new();
+async fn serve(listener: TcpListener, site: Arc<Site>, guard: Guard, mut stop: Stop) {
+    let app = router(Arc::clone(&site), guard);
+    let mut upkeep = interval(UPKEEP);
+    let mut tasks = JoinSet::new();
     let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            _ = upkeep.tick() => {
+                site.recorded.upkeep();
+                continue;
+            }
             () = stop.wait() => break,
         };
-        while connections.try_join_next().is_some() {}
+        while tasks.try_join_next().is_some() {}
         by_age.retain(|connection| !connection.is_finished());
         match accepted {
             Ok((stream, _)) => {
@@ -153,7 +162,7 @@ async fn serve(listener: TcpListener, app: Router, mut stop: Stop) {
                 {
                     oldest.abort();
                 }
-                by_age.push_back(connections.spawn(connection(stream, app.clone())));
+                by_age.push_back(tasks.spawn(connection(stream, app.clone())));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be accepted");
@@ -161,7 +170,7 @@ async fn serve(listener: TcpListener, app: Router, mut stop: Stop) {
             }
         }
     }
-    connections.shutdown().await;
+    tasks.shutdown().await;
 }
 
 async fn connection(stream: TcpStream, app: Router) {

@@ -15,6 +15,7 @@ mod error;
 pub mod export;
 pub mod history;
 mod many;
+mod measured;
 pub mod migrate;
 pub mod operations;
 pub mod overview;
@@ -82,20 +83,7 @@ impl Store {
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(5)
-            .acquire_timeout(Duration::from_secs(10))
-            // Compiling a statement takes longer than any of ours runs.
-            .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute("SET jit = off").await.map(drop) })
-            })
-            // A begin that is cancelled can leave a transaction open (sqlx issue 4385); without one, a
-            // bare ROLLBACK would bring a warning each time.
-            .after_release(|connection, _| {
-                Box::pin(async move { connection.execute("BEGIN; ROLLBACK").await.map(|_| true) })
-            })
-            .connect(url)
-            .await;
+        let pool = postgres_pool(5).connect(url).await;
         match pool {
             Ok(pool) => Ok(Self::Postgres(pool)),
             Err(error) => Err(StoreError::open(
@@ -107,21 +95,27 @@ impl Store {
 
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
+        let since = measured::now();
+        let tx = match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        };
+        measured::begun("write", since);
+        Ok(tx)
     }
 
     /// Begins a transaction that only reads, and sees one state of the database throughout.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
+        let since = measured::now();
+        let tx = match self {
             Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
             Self::Postgres(pool) => Tx::Postgres(
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     .await?,
             ),
-        })
+        };
+        measured::begun("read", since);
+        Ok(tx)
     }
 
     /// Ends all connections; on SQLite this also folds the write-ahead log into the file.
@@ -142,12 +136,8 @@ impl Store {
         }
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| StoreError::open("Postgres", error))?
-            .options([("default_transaction_read_only", "on"), ("jit", "off")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(options);
-        Ok(Self::Postgres(pool))
+            .options([("default_transaction_read_only", "on")]);
+        Ok(Self::Postgres(postgres_pool(READERS).connect_lazy_with(options)))
     }
 
     /// Asks whether the database answers.
@@ -180,6 +170,21 @@ impl Store {
             Self::Postgres(_) => "Postgres",
         }
     }
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        // Compiling a statement takes longer than any of ours runs.
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("SET jit = off").await.map(drop) })
+        })
+        // A begin that is cancelled can leave a transaction open (sqlx issue 4385); without one, a
+        // bare ROLLBACK would bring a warning each time.
+        .after_release(|connection, _| {
+            Box::pin(async move { connection.execute("BEGIN; ROLLBACK").await.map(|_| true) })
+        })
 }
 
 /// Runs a transaction, and again when a conflict with another one has undone it.
@@ -230,10 +235,12 @@ impl Tx {
 
     /// Makes all of it durable.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let since = measured::now();
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
         }
+        measured::committed(since);
         Ok(())
     }
 }

@@ -98,19 +98,6 @@ impl Store {
         rows.iter().map(target_state).collect()
     }
 
-    /// The slots that are claimed or handed over and not settled: how many, and the oldest (unix seconds).
-    pub async fn open_fetches(&self) -> Result<(i64, Option<i64>), StoreError> {
-        let mut tx = self.read().await?;
-        let rows = rows!(
-            &mut tx,
-            "SELECT count(*) AS fetches, min(slot_at) AS oldest FROM fetches WHERE outcome IS NULL"
-        )?;
-        match rows.first() {
-            Some(row) => Ok((row.get("fetches")?, row.get("oldest")?)),
-            None => Ok((0, None)),
-        }
-    }
-
     /// How the slots ended that were settled since an instant.
     pub async fn outcomes_since(&self, since: i64) -> Result<Vec<OutcomeCount>, StoreError> {
         let mut tx = self.read().await?;

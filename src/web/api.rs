@@ -1,29 +1,31 @@
 //! `/api/v1`: what the page shows, for programs: JSON, or CSV where that is accepted. Rows of one sound have
 //! the columns of the views in `docs/sql.md`, written as exports write them.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answers::{Rows, Wrong, takes_json};
 use super::overview::{Asked, INDEX_DAYS};
+use super::parameters::{self, CLIP, OF_SOUNDS, Parameter};
 use super::{Fault, Site, openapi};
 use crate::clock::{DAY, day_of, rfc3339};
 use crate::export::view::View;
-use crate::export::{Cell, Format, Kind, Writer, writer};
+use crate::export::{Cell, Kind};
 use crate::history::summary;
 use crate::model::SeriesKey;
-use crate::store::StoreError;
 use crate::store::export::Selection;
 use crate::store::report::Series;
 use crate::trend::IndexDay;
+
+/// Parameters as they were given.
+type Given = Query<Vec<(String, String)>>;
 
 /// What there is of one sound: the last part of the path, the view, and what it is.
 pub(super) const LISTS: [(&str, &str, &str); 7] = [
@@ -69,7 +71,7 @@ pub(super) static SOUNDS: View = View {
 
 pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
-        .route("/openapi.json", get(async || Json(openapi::document())))
+        .route("/openapi.json", get(document))
         .route("/status", get(status))
         .route("/sounds", get(sounds))
         .route("/sounds/{clip_id}/{list}", get(of_sound))
@@ -81,112 +83,29 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         })
 }
 
-/// Why there is no answer, as JSON.
-struct Wrong(StatusCode, String);
-
-impl From<Fault> for Wrong {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Store(error) => Self(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-            Fault::NotFound(why) => Self(StatusCode::NOT_FOUND, why.to_owned()),
-        }
-    }
+async fn document(headers: HeaderMap, Query(given): Given) -> Result<Json<Value>, Wrong> {
+    takes_json(&headers)?;
+    check(given, &[])?;
+    Ok(Json(openapi::document()))
 }
 
-impl From<StoreError> for Wrong {
-    fn from(error: StoreError) -> Self {
-        Fault::from(error).into()
-    }
-}
-
-/// Rows are written to memory, which takes everything.
-impl From<io::Error> for Wrong {
-    fn from(error: io::Error) -> Self {
-        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-    }
-}
-
-impl IntoResponse for Wrong {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-/// Rows on their way to whoever asked.
-struct Rows {
-    writer: Box<dyn Writer + Send>,
-    to: Shared,
-    format: Format,
-}
-
-/// The memory that a writer fills and an answer is made of.
-#[derive(Clone, Default)]
-struct Shared(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl io::Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.memory().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Shared {
-    fn memory(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl Rows {
-    fn begin(headers: &HeaderMap, view: &'static View) -> io::Result<Self> {
-        let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        let csv = accepts.is_some_and(|accept| accept.contains("text/csv"));
-        let format = if csv { Format::Csv } else { Format::Jsonl };
-        let to = Shared::default();
-        Ok(Self {
-            writer: writer(format, view, to.clone())?,
-            to,
-            format,
-        })
-    }
-
-    /// The answer; `of_all` is how many rows there are on all pages.
-    fn answer(self, of_all: Option<i64>) -> io::Result<Response> {
-        self.writer.finish()?;
-        let rows = std::mem::take(&mut *self.to.memory());
-        let (kind, body) = match self.format {
-            Format::Csv => ("text/csv; charset=utf-8", rows),
-            _ => ("application/json", as_document(&rows, of_all)),
-        };
-        Ok(([(CONTENT_TYPE, kind), (VARY, "accept")], body).into_response())
-    }
-}
-
-/// JSON Lines as one document. A line holds no line break of its own: JSON writes these as `\n`.
-fn as_document(lines: &[u8], of_all: Option<i64>) -> Vec<u8> {
-    let mut document = b"{".to_vec();
-    if let Some(of_all) = of_all {
-        document.extend_from_slice(format!("\"of_all\":{of_all},").as_bytes());
-    }
-    document.extend_from_slice(b"\"rows\":[");
-    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
-    document.extend(lines.iter().map(|byte| if *byte == b'\n' { b',' } else { *byte }));
-    document.extend_from_slice(b"]}\n");
-    document
+fn check(given: Vec<(String, String)>, allowed: &[Parameter]) -> Result<BTreeMap<String, String>, Wrong> {
+    parameters::check(given, allowed).map_err(|why| Wrong(StatusCode::BAD_REQUEST, why))
 }
 
 async fn sounds(
     State(site): State<Arc<Site>>,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    Query(given): Given,
+    uri: Uri,
 ) -> Result<Response, Wrong> {
+    check(given, &OF_SOUNDS)?;
+    let Query(asked) = Query::<Asked>::try_from_uri(&uri)
+        .map_err(|error| Wrong(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let mut rows = Rows::begin(&headers, &SOUNDS)?;
     let found = site.store.overview(&asked.wanted()).await?;
     let keys: Vec<SeriesKey> = found.series.iter().map(|series| series.key.clone()).collect();
     let index = site.store.newest_index_of(&keys, INDEX_DAYS).await?;
-    let mut rows = Rows::begin(&headers, &SOUNDS)?;
     for series in &found.series {
         let days = index.get(&series.key).map_or(&[][..], Vec::as_slice);
         rows.writer.row(&sound_row(series, days))?;
@@ -218,57 +137,49 @@ fn sound_row<'a>(series: &'a Series, days: &[IndexDay]) -> [Cell<'a>; 14] {
     ]
 }
 
-/// Which rows of a sound are wanted.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Chosen {
-    region: String,
-    since: String,
-    until: String,
-}
-
-impl Chosen {
-    fn selection(&self, view: &'static View, clip: &str) -> Result<Selection, Wrong> {
-        let day = |name: &str, text: &str| match day_of(text) {
-            _ if text.is_empty() => Ok(None),
-            Some(day) => Ok(Some(day)),
-            None => Err(Wrong(
-                StatusCode::BAD_REQUEST,
-                format!("{name}: write a day as 2026-02-01"),
-            )),
-        };
-        let region = Some(self.region.to_ascii_uppercase());
-        Ok(Selection {
-            view,
-            clips: vec![clip.to_owned()],
-            regions: region.into_iter().filter(|region| !region.is_empty()).collect(),
-            since: day("since", &self.since)?,
-            until: day("until", &self.until)?,
-        })
-    }
-}
-
 async fn of_sound(
     State(site): State<Arc<Site>>,
     headers: HeaderMap,
     Path((clip, list)): Path<(String, String)>,
-    Query(chosen): Query<Chosen>,
+    Query(given): Given,
 ) -> Result<Response, Wrong> {
     let named = LISTS.iter().find(|(name, ..)| *name == list);
     let Some(view) = named.and_then(|(_, view, _)| View::named(view)) else {
         return Err(Fault::NotFound("there is no such list of a sound; see /api/v1/openapi.json").into());
     };
-    let selection = chosen.selection(view, &clip)?;
+    if let Some(why) = CLIP.refusal(&clip) {
+        return Err(Wrong(StatusCode::BAD_REQUEST, why));
+    }
+    let chosen = check(given, parameters::of_list(view))?;
+    let mut rows = Rows::begin(&headers, view)?;
     if site.store.targets_of(&clip).await?.is_empty() {
         return Err(Fault::NotFound("this sound is not known here, and never was watched").into());
     }
-    let mut rows = Rows::begin(&headers, view)?;
     let each = |cells: &[Cell<'_>]| rows.writer.row(cells).map_err(Wrong::from);
-    site.store.export(&selection, each).await?;
+    site.store.export(&selection(view, clip, &chosen), each).await?;
     Ok(rows.answer(None)?)
 }
 
-async fn status(State(site): State<Arc<Site>>) -> Result<Json<Value>, Wrong> {
+/// The rows of a sound that are wanted, of parameters that were checked.
+fn selection(view: &'static View, clip: String, chosen: &BTreeMap<String, String>) -> Selection {
+    let day = |name: &str| chosen.get(name).and_then(|day| day_of(day));
+    let region = chosen.get("region").map(|region| region.to_ascii_uppercase());
+    Selection {
+        view,
+        clips: vec![clip],
+        regions: region.into_iter().collect(),
+        since: day("since"),
+        until: day("until"),
+    }
+}
+
+async fn status(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    Query(given): Given,
+) -> Result<Json<Value>, Wrong> {
+    takes_json(&headers)?;
+    check(given, &[])?;
     let (store, now) = (&site.store, site.clock.now());
     let (forecast, _) = site.forecast(now).await?;
     let reasons = site.vitals.reasons(now);
@@ -285,7 +196,7 @@ async fn status(State(site): State<Arc<Site>>) -> Result<Json<Value>, Wrong> {
         "at": rfc3339(now),
         "ready": reasons.is_empty(),
         "reasons": reasons,
-        "targets": states.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "targets": states.into_iter().collect::<BTreeMap<_, _>>(),
         "last_24_hours": store.outcomes_since(now - DAY).await?,
         "budget": { "daily_credits": budget.daily_credits, "monthly_credits": budget.monthly_credits },
         "forecast": forecast,
@@ -293,19 +204,4 @@ async fn status(State(site): State<Arc<Site>>) -> Result<Json<Value>, Wrong> {
         "pauses": pauses.collect::<Vec<_>>(),
         "workers": workers,
     })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_become_one_document() {
-        let text = |lines: &[u8], of_all| String::from_utf8(as_document(lines, of_all)).unwrap();
-        assert_eq!(text(b"", None), "{\"rows\":[]}\n");
-        assert_eq!(
-            text(b"{\"a\":1}\n{\"a\":2}\n", Some(9)),
-            "{\"of_all\":9,\"rows\":[{\"a\":1},{\"a\":2}]}\n"
-        );
-    }
 }

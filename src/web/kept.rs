@@ -89,6 +89,7 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "visitors of tests are tasks")]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Site;
 use super::kept::Kept;
+use crate::clock::Clock;
 use crate::collect::{catch_up_from, newest_slots};
 use crate::forecast::{Forecast, Standing};
 use crate::store::StoreError;
+use crate::store::due::Backlog;
 
 /// Days that are held against the budget.
 const FORECAST_DAYS: i64 = 14;
@@ -21,14 +23,16 @@ pub(super) type Schedules = Vec<(String, String, i64)>;
 #[derive(Debug, Default)]
 pub struct Looks {
     states: Arc<Kept<States>>,
-    due: Arc<Kept<Due>>,
+    plan: Arc<Kept<Plan>>,
 }
 
-/// The schedules, and how many slots of them are due.
+/// The schedules, and what waits of them.
 #[derive(Clone, Debug)]
-struct Due {
+struct Plan {
     schedules: Arc<Schedules>,
-    now: i64,
+    /// Slots that will be asked, with those that were skipped and may come again.
+    due_now: i64,
+    backlog: Backlog,
 }
 
 impl Site {
@@ -36,28 +40,40 @@ impl Site {
     pub(super) async fn target_states(&self) -> Result<States, StoreError> {
         let store = self.store.clone();
         let look = async move { store.target_states().await };
-        self.looks.states.get(&self.clock, look).await
+        self.looks.states.get(&Clock::System, look).await
+    }
+
+    /// What waits to be asked or settled.
+    pub(super) async fn backlog(&self, now: i64) -> Result<Backlog, StoreError> {
+        Ok(self.plan(now).await?.backlog)
     }
 
     /// What the targets will cost, and the schedules they have.
     pub(super) async fn forecast(&self, now: i64) -> Result<(Forecast, Arc<Schedules>), StoreError> {
+        let plan = self.plan(now).await?;
+        let standing = Standing {
+            spent: self.store.spent(now).await?,
+            due_now: plan.due_now,
+        };
+        let (discover, budget) = (self.discover.as_ref(), self.vitals.budget());
+        let forecast =
+            Forecast::of_schedules(&plan.schedules, discover, budget, standing, now, FORECAST_DAYS);
+        Ok((forecast, plan.schedules))
+    }
+
+    /// Kept for real time, also in a demo that lives through days in seconds.
+    async fn plan(&self, now: i64) -> Result<Plan, StoreError> {
         let (store, from) = (self.store.clone(), catch_up_from(self.catch_up, now));
         let look = async move {
             let schedules = store.schedules_of_targets().await?;
             let pairs = schedules.iter().map(|(s, zone, _)| (s.as_str(), zone.as_str()));
-            let due = store.due_count(&newest_slots(pairs, now), from).await?;
-            Ok(Due {
+            let newest = newest_slots(pairs, now);
+            Ok(Plan {
+                due_now: store.due_count(&newest, from).await?,
+                backlog: store.backlog(&newest, from).await?,
                 schedules: Arc::new(schedules),
-                now: due,
             })
         };
-        let due = self.looks.due.get(&self.clock, look).await?;
-        let standing = Standing {
-            spent: self.store.spent(now).await?,
-            due_now: due.now,
-        };
-        let (discover, budget) = (self.discover.as_ref(), self.vitals.budget());
-        let forecast = Forecast::of_schedules(&due.schedules, discover, budget, standing, now, FORECAST_DAYS);
-        Ok((forecast, due.schedules))
+        self.looks.plan.get(&Clock::System, look).await
     }
 }

@@ -16,7 +16,9 @@ pub mod api;
 pub mod ledger;
 pub mod postgres;
 pub mod program;
+pub mod prometheus;
 pub mod simulated;
+pub mod site;
 
 use std::path::{Path, PathBuf};
 
