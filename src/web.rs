@@ -6,6 +6,7 @@
 //! [`guard`] first.
 
 mod api;
+mod failed;
 mod files;
 pub mod guard;
 mod health;
@@ -30,6 +31,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::clock::Clock;
 use crate::config::Discover;
 use crate::store::{Store, StoreError};
+use failed::Failed;
 use guard::Guard;
 pub use health::{Reason, Vitals};
 
@@ -67,13 +69,13 @@ pub fn router(site: Site, guard: Guard) -> Router {
         .with_state(Arc::new(site))
         .route("/login", get(login::form).post(login::enter))
         .with_state(Arc::clone(&guard))
-        .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here\n"));
+        .fallback(async || Failed::not_found("There is nothing here."));
     pages
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(guard, guard::check))
 }
 
-/// Why there is no page.
+/// Why there is no answer.
 enum Fault {
     /// The database failed.
     Store(StoreError),
@@ -84,19 +86,6 @@ enum Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-impl IntoResponse for Fault {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Store(error) => {
-                tracing::warn!(%error, "a page could not be made");
-                let why = format!("the database does not answer: {error}\n");
-                (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
-            }
-            Self::NotFound(why) => (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
-        }
     }
 }
 

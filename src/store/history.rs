@@ -269,7 +269,7 @@ const AUDIENCES: &str =
     END
     ORDER BY n.clip_id, n.region, a.days";
 
-fn keys_json(keys: &[SeriesKey]) -> Result<String, StoreError> {
+pub(super) fn keys_json(keys: &[SeriesKey]) -> Result<String, StoreError> {
     let rows: Vec<(&str, &str)> = keys
         .iter()
         .map(|key| (key.clip_id.as_str(), key.region.as_str()))

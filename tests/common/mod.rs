@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod postgres;
 pub mod program;
 pub mod simulated;
+pub mod site;
 
 use std::path::{Path, PathBuf};
 
