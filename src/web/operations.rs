@@ -182,13 +182,20 @@ fn outcomes(found: &[DayOutcome]) -> Markup {
                         @for outcome in OUTCOMES { th.number scope="col" { (outcome.replace('_', " ")) } }
                     } }
                     tbody { @for (day, slots) in days.iter().rev() { tr {
-                        th scope="row" { (name_of(*day)) }
+                        th scope="row" { (day_of_the_year(*day)) }
                         @for outcome in OUTCOMES { (count(slots.get(outcome).copied().unwrap_or(0))) }
                     } } }
                 } }))
             }
         }
     }
+}
+
+/// A day, whose year gives way on a telephone.
+fn day_of_the_year(day: i64) -> Markup {
+    let name = name_of(day);
+    let (year, day) = name.split_at_checked(5).unwrap_or(("", &name));
+    html! { span.year { (year) } (day) }
 }
 
 /// Nothing is paler than something.
