@@ -23,6 +23,9 @@ use serde_json::{Value, json};
 
 const TOKEN: &str = "a-token-for-tests-0123";
 
+/// The sound that gets the longest title.
+const LONG: &str = "7011536772089924609";
+
 /// More sounds than a page has, one of them with the longest title.
 const MANY: &str = "
     INSERT INTO targets (id, clip_id, region, period, schedule, time_zone, interval_seconds, slots_from, tags, added_at)
@@ -307,7 +310,8 @@ async fn no_page_is_wider_than_the_screen() {
     let browser = Browser::at(&site).await;
     for width in [1280, 768, 390, 320] {
         browser.screen(width, "light").await;
-        for path in pages() {
+        let long = format!("/sounds/{LONG}");
+        for path in pages().into_iter().chain([long]) {
             browser.go(&path).await;
             let room = browser.value("document.documentElement.scrollWidth").await;
             assert!(
@@ -391,6 +395,20 @@ async fn a_token_is_asked_for_once() {
     browser.go("/operations").await;
     assert_eq!(browser.place().await, "/operations");
     browser.end_after(&["responded with a status of 403"]).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "the browser complains")]
+async fn what_a_browser_complains_of_fails_its_test() {
+    let site = Site::with_history(Backend::Sqlite, "SELECT 1").await;
+    let browser = Browser::at(&site).await;
+    browser.go("/").await;
+    let foreign = "const image = new Image();
+        image.onerror = () => document.title = 'refused';
+        image.src = 'https://elsewhere.example/a.png';";
+    browser.client.execute(foreign, Vec::new()).await.unwrap();
+    browser.until("document.title === 'refused'").await;
+    browser.end().await;
 }
 
 /// axe-core, as npm has put it where it belongs.

@@ -56,19 +56,23 @@ fn draw(days: &[(i64, Vec<f64>)], surface: Surface<'_>) -> Drawn {
         .ok()?;
     mesh(&mut chart, first, last)?;
     let shares = days.iter().map(|(_, shares)| shares.len()).max()?;
-    (0..shares).try_for_each(|number| area(&mut chart, days, number, shares))
+    // Each lies before those that reach higher.
+    (0..shares)
+        .rev()
+        .try_for_each(|number| area(&mut chart, days, number, shares))
 }
 
-/// The area of one share, on those before it.
+/// The area of one share and of all below it.
 fn area(chart: &mut Chart<'_, '_>, days: &[(i64, Vec<f64>)], number: usize, of_all: usize) -> Drawn {
-    let edge = |count: usize| {
-        let height = move |shares: &[f64]| shares.iter().take(count).sum::<f64>().min(100.0);
-        days.iter()
-            .map(move |(day, shares)| (coordinate(*day), height(shares)))
-    };
-    let around: Vec<(f64, f64)> = edge(number + 1).chain(edge(number).rev()).collect();
+    let height = |shares: &[f64]| shares.iter().take(number + 1).sum::<f64>().min(100.0);
+    let edge = days
+        .iter()
+        .map(|(day, shares)| (coordinate(*day), height(shares)));
+    let ends = [(days.last()?.0, 0.0), (days.first()?.0, 0.0)];
+    let around = edge.chain(ends.map(|(day, height)| (coordinate(day), height)));
     let shade = Ink::Shade(shade(number, of_all));
-    chart.draw_series([Polygon::new(around, shade)]).ok().map(drop)
+    let area = Polygon::new(around.collect::<Vec<_>>(), shade);
+    chart.draw_series([area]).ok().map(drop)
 }
 
 #[cfg(test)]
@@ -76,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_share_is_an_area_on_those_before_it() {
+    fn each_share_is_an_area_before_those_that_reach_higher() {
         let days = [(20_412, vec![10.0, 20.0, 70.0]), (20_419, vec![20.0, 20.0, 60.0])];
         let svg = shares_chart(&days, "ages").into_string();
         let areas: Vec<&str> = svg
@@ -88,9 +92,9 @@ mod tests {
         assert_eq!(
             areas,
             [
-                "2\" d=\"M400 1321l3919-138 0 276-3919 0",
-                "3\" d=\"M400 1045l3919-138 0 276-3919 138",
-                "4\" d=\"M400 80l3919 0 0 827-3919 138"
+                "4\" d=\"M400 80l3919 0 0 1379-3919 0",
+                "3\" d=\"M400 1045l3919-138 0 552-3919 0",
+                "2\" d=\"M400 1321l3919-138 0 276-3919 0"
             ]
         );
     }

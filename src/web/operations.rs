@@ -99,7 +99,7 @@ fn problems(alerts: &[Alert], pauses: &[(String, Pause)], now: i64) -> Markup {
             h2 { "What is wrong" }
             @if alerts.is_empty() && paused.is_empty() { p { "Nothing that is known." } }
             ul.problems {
-                @for alert in alerts { li { (alert.message) span.soft { ", since " (instant(alert.raised_at)) } } }
+                @for alert in alerts { li { (alert.message) span.soft { " Since " (instant(alert.raised_at)) "." } } }
                 @for (key, pause) in paused {
                     li { "Key " code { (key) } " is paused until " (instant(pause.until)) ": " (reason_words(pause.reason.as_str())) }
                 }
@@ -215,7 +215,7 @@ fn wrong(slots: &[Wrong]) -> Markup {
                     } }
                     tbody { @for slot in slots { tr {
                         td { (instant(slot.slot_at)) }
-                        td { a href=(format!("/sounds/{}?region={}#slots", slot.clip_id, slot.region)) {
+                        td.name { a href=(format!("/sounds/{}?region={}#slots", slot.clip_id, slot.region)) {
                             bdi { (slot.title.as_deref().unwrap_or(&slot.clip_id)) }
                         } }
                         td { (slot.region) }
