@@ -1,6 +1,7 @@
 //! A real Chromium, driven over WebDriver. Whatever it complains of, or asks anybody else, fails the test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use crate::common::site::Site;
 
 /// Long enough for a machine that does ten other things.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who takes longer to end is ended.
+const ENDING: Duration = Duration::from_secs(10);
 
 const INSTALL: &str =
     "these tests need Chromium and its driver; on Debian: apt-get install chromium chromium-driver";
@@ -74,6 +78,14 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // Asked to end it ends its browser first, so that nobody writes to the profile any more.
+        if let Ok(mut stream) = TcpStream::connect(self.url.trim_start_matches("http://")) {
+            let _ = stream.write_all(b"GET /shutdown HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+            let begun = Instant::now();
+            while matches!(self.process.try_wait(), Ok(None)) && begun.elapsed() < ENDING {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
