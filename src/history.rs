@@ -158,6 +158,15 @@ pub struct Audiences {
     pub month_ago: Option<Audience>,
 }
 
+/// What one answer said of ages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ages {
+    /// When that was first said, unix seconds.
+    pub fetched_at: i64,
+    /// The API's numbers of ages with their shares in percent.
+    pub shares: Vec<(String, f64)>,
+}
+
 /// A score now and before; one of them may not have been told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Move {

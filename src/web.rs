@@ -7,6 +7,7 @@
 
 mod answers;
 mod api;
+mod failed;
 mod files;
 pub mod guard;
 mod health;
@@ -33,7 +34,8 @@ use axum::routing::get;
 
 use crate::clock::Clock;
 use crate::config::Discover;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+use failed::Failed;
 use guard::Guard;
 pub use health::{Reason, Vitals};
 pub use looks::Looks;
@@ -78,38 +80,11 @@ pub fn router(site: Arc<Site>, guard: Guard) -> Router {
         .with_state(site)
         .route("/login", get(login::form).post(login::enter))
         .with_state(Arc::clone(&guard))
-        .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here\n"));
+        .fallback(async || Failed::not_found("There is nothing here."));
     pages
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(from_fn(answers::wrong_as_json))
-}
-
-/// Why there is no page.
-enum Fault {
-    /// The database failed.
-    Store(StoreError),
-    /// There is nothing of this name.
-    NotFound(&'static str),
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl IntoResponse for Fault {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Store(error) => {
-                tracing::warn!(%error, "a page could not be made");
-                let why = format!("the database does not answer: {error}\n");
-                (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
-            }
-            Self::NotFound(why) => (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
-        }
-    }
 }
 
 /// Ends a request that takes too long, so that what is slow does not pile up.

@@ -15,19 +15,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::Backend;
 use common::program::{Place, simulator, until};
-use common::site::Site;
+use common::site::{HOSTILE, NEW_SUN, Site};
 use rstest::rstest;
 use rustix::process::Signal;
 
 const DOCUMENT: &str = include_str!("../docs/http.md");
-
-/// The sound that has an index in the US, and windows only in Latvia.
-const NEW_SUN: &str = "6703723351497508865";
-
-const HOSTILE: &str = "
-    UPDATE sounds SET title = '<script>alert(''1'')</script> \"quoted\" & <b>', author = '</bdi></a>' WHERE title = 'New Sun';
-    UPDATE sounds SET title = '=1+1' WHERE title = 'Night Drive';
-    UPDATE countries SET name = '<i>Latvia' WHERE code = 'LV';";
 
 const TOKEN: &str = "a-token-for-tests-0123";
 
@@ -183,6 +175,50 @@ async fn every_page_shows_what_is_known_and_no_title_becomes_markup(
         assert!(us.contains(part), "{part}");
     }
     assert!(site.get(&latvia).body.contains("There is no index yet."));
+}
+
+#[rstest]
+#[tokio::test]
+async fn ages_of_several_answers_are_a_chart(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let ages = "INSERT INTO age_scores (snapshot_id, age_level, score) VALUES
+        (1, 3, 50), (1, 4, 30), (1, 5, 20), (3, 3, 61), (3, 4, 28), (3, 5, 11)";
+    let site = Site::with_history(backend, ages).await;
+    let path = format!("/sounds/{NEW_SUN}?region=US");
+    let page = site.get(&path).body;
+    let (_, chart) = page.split_once("<svg class=\"shares\"").unwrap();
+    assert!(
+        chart.contains("Ages from 2026-01-06 to 2026-02-03"),
+        "one answer a week: {chart}"
+    );
+    let (areas, _) = chart.split_once("</svg>").unwrap();
+    assert_eq!(areas.matches("class=\"heat").count(), 3, "{areas}");
+    // In Latvia nobody has told ages, and of Night Drive one answer has.
+    for path in [
+        format!("/sounds/{NEW_SUN}?region=LV"),
+        "/sounds/7326640926458743557".to_owned(),
+    ] {
+        assert!(!site.get(&path).body.contains("class=\"shares\""), "{path}");
+    }
+}
+
+#[test]
+fn a_broken_watchlist_is_told_with_its_places_and_mends() {
+    let simulator = simulator("");
+    let site = Site::start(Place::asking(&simulator, WATCHLIST), None);
+    until("it is ready", || site.get("/readyz").status == 200);
+    let broken = format!("{WATCHLIST}region = [\"US\"]\n[[sounds]]\nclip = \"12\"\n");
+    site.place.write("watchlist.toml", &broken);
+    until("the page tells it", || {
+        let page = site.get("/operations").body;
+        let told = |part: &str| page.contains(part);
+        told("watchlist.toml:3:1: region: there is no such key\n  help: did you mean regions?")
+            && told("watchlist.toml:5:8: ")
+            && told("write the 15 to 20 digits")
+    });
+    site.place.write("watchlist.toml", WATCHLIST);
+    until("it is over", || {
+        !site.get("/operations").body.contains("The watchlist is broken")
+    });
 }
 
 #[tokio::test]

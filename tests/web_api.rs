@@ -9,12 +9,9 @@
 mod common;
 
 use common::Backend;
-use common::site::Site;
+use common::site::{NEW_SUN, Site};
 use rstest::rstest;
 use serde_json::Value;
-
-/// The sound that has an index in the US, and windows only in Latvia.
-const NEW_SUN: &str = "6703723351497508865";
 
 /// A title that a spreadsheet would compute.
 const FORMULA: &str = "UPDATE sounds SET title = '=1+1' WHERE title = 'Night Drive';";

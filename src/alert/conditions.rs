@@ -165,14 +165,14 @@ impl Facts {
         let problems = self.health.watchlist.as_ref().filter(|p| !p.is_empty())?;
         let more = problems.len().saturating_sub(PROBLEMS_TOLD);
         let more = if more > 0 {
-            format!("; and {more} more")
+            format!(";\nand {more} more")
         } else {
             String::new()
         };
         let first: Vec<&str> = problems.iter().take(PROBLEMS_TOLD).map(String::as_str).collect();
         let message = format!(
-            "The watchlist is broken, so the old one stays in force: {}{more}. `soundwatch check` tells all.",
-            first.join("; ")
+            "The watchlist is broken, so the old one stays in force:\n{}{more}.\n`soundwatch check` tells all.",
+            first.join(";\n")
         );
         Some(self.condition(AlertKind::WatchlistBroken, "", message))
     }

@@ -5,8 +5,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{Axis, coordinate};
+use super::frame::{Chart, Drawn, day_labels, mesh, text};
 use super::surface::{Ink, PIXEL, Surface};
-use super::ticks::ticks;
 use crate::history::{Missing, name_of, runs, segments};
 use crate::trend::IndexDay;
 
@@ -26,11 +26,6 @@ pub struct IndexChart<'a> {
     /// What it shows, in words.
     pub words: &'a str,
 }
-
-type Chart<'a, 'b> = ChartContext<'a, Surface<'b>, Cartesian2d<Axis, Axis>>;
-
-/// `None` when there is nothing to draw; plotters' own errors cannot happen on this surface.
-type Drawn = Option<()>;
 
 /// The chart of an index.
 pub fn index_chart(chart: &IndexChart<'_>) -> Markup {
@@ -65,17 +60,13 @@ fn draw(of: &IndexChart<'_>, surface: Surface<'_>) -> Drawn {
         .fold(105.0, f64::max)
         .min(HIGHEST);
     let root = surface.into_drawing_area();
-    let labels: Vec<f64> = ticks(first, last)
-        .iter()
-        .map(|tick| coordinate(tick.day))
-        .collect();
     let mut chart = ChartBuilder::on(&root)
         .margin_top(16 * PIXEL)
         .margin_right(40 * PIXEL)
         .x_label_area_size(24 * PIXEL)
         .y_label_area_size(40 * PIXEL)
         .build_cartesian_2d(
-            Axis::new(coordinate(first), coordinate(last), labels),
+            Axis::new(coordinate(first), coordinate(last), day_labels(first, last)),
             Axis::new(0.0, top, vec![0.0, 25.0, 50.0, 75.0, 100.0]),
         )
         .ok()?;
@@ -87,27 +78,6 @@ fn draw(of: &IndexChart<'_>, surface: Surface<'_>) -> Drawn {
     }
     breaks(&mut chart, of.days, top)?;
     marks(&mut chart, of.days)
-}
-
-fn mesh(chart: &mut Chart<'_, '_>, first: i64, last: i64) -> Drawn {
-    let ticks = ticks(first, last);
-    let label = |at: &f64| {
-        let tick = ticks.iter().find(|tick| coordinate(tick.day) == *at);
-        tick.map(|tick| tick.label.clone()).unwrap_or_default()
-    };
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .max_light_lines(0)
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(Ink::Grid)
-        .axis_style(Ink::Axis)
-        .set_all_tick_mark_size(4 * PIXEL)
-        .x_label_formatter(&label)
-        .y_label_formatter(&|value| format!("{value:.0}"))
-        .label_style(text(Ink::Label))
-        .draw()
-        .ok()
 }
 
 /// The days that no answer showed are shaded.
@@ -207,14 +177,6 @@ fn mark(chart: &mut Chart<'_, '_>, day: &IndexDay, words: &str, pos: Pos, beside
     let at = EmptyElement::at((coordinate(day.day), day.value));
     let dot = at + Circle::new((0, 0), 3 * PIXEL, Ink::Dot) + Text::new(words.to_owned(), beside, style);
     chart.draw_series([dot]).ok().map(drop)
-}
-
-/// The style sheet decides the size; plotters needs one to say where a text is.
-fn text(ink: Ink) -> TextStyle<'static> {
-    TextStyle {
-        color: ink.to_backend_color(),
-        ..TextStyle::from(("sans-serif", 10 * PIXEL))
-    }
 }
 
 #[cfg(test)]

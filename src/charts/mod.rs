@@ -6,7 +6,9 @@
 
 mod axis;
 mod bar;
+mod frame;
 mod index;
+mod shares;
 mod spark;
 mod surface;
 mod ticks;
@@ -14,6 +16,7 @@ mod world;
 
 pub use bar::bar;
 pub use index::{IndexChart, index_chart};
+pub use shares::{shade, shares_chart};
 pub use spark::{spark, spark_over};
 pub use world::{LEVELS, level, world_map, world_shapes};
 

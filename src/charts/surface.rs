@@ -28,9 +28,11 @@ pub(super) enum Ink {
     Missing,
     Dot,
     Mark,
+    /// One of five, from the lightest to the strongest.
+    Shade(usize),
 }
 
-const INKS: [(Ink, &str); 11] = [
+const INKS: [(Ink, &str); 16] = [
     (Ink::Axis, "axis"),
     (Ink::Grid, "grid"),
     (Ink::Label, "label"),
@@ -42,6 +44,11 @@ const INKS: [(Ink, &str); 11] = [
     (Ink::Missing, "missing"),
     (Ink::Dot, "dot"),
     (Ink::Mark, "mark"),
+    (Ink::Shade(1), "heat1"),
+    (Ink::Shade(2), "heat2"),
+    (Ink::Shade(3), "heat3"),
+    (Ink::Shade(4), "heat4"),
+    (Ink::Shade(5), "heat5"),
 ];
 
 impl Color for Ink {

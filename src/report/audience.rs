@@ -3,14 +3,14 @@
 use maud::{Markup, html};
 
 use super::words::change_words;
-use crate::charts::{LEVELS, bar, level, world_map};
-use crate::clock::day_name;
-use crate::history::{Audience, Audiences, Move, Score, moves};
+use crate::charts::{LEVELS, bar, level, shade, shares_chart, world_map};
+use crate::clock::{DAY, day_name};
+use crate::history::{Ages, Audience, Audiences, Move, Score, moves};
 
 /// The changes of a kind that are told.
 const MOVES: usize = 3;
 
-pub(super) fn of(audiences: &Audiences) -> Markup {
+pub(super) fn of(audiences: &Audiences, ages: &[Ages]) -> Markup {
     let now = &audiences.now;
     if now.is_empty() {
         return html! { p.none { "No answer has said who listens." } };
@@ -23,7 +23,11 @@ pub(super) fn of(audiences: &Audiences) -> Markup {
                     section { h4 { "Interests" } (table("Interest", audiences, |a| &a.interests)) }
                 }
                 @if !now.ages.is_empty() {
-                    section { h4 { "Ages, percent" } (table("Age", audiences, |a| &a.ages)) }
+                    section {
+                        h4 { "Ages, percent" }
+                        (table("Age", audiences, |a| &a.ages))
+                        (over_time(&now.ages, ages))
+                    }
                 }
                 (changes(audiences))
             }
@@ -41,7 +45,7 @@ fn countries(audiences: &Audiences) -> Markup {
                 (world_map(countries, "A map of these countries"))
                 figcaption.legend {
                     "100 is average: "
-                    @for (number, words) in legend() { span.key { svg.swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(format!("heat{number}")) width="10" height="10" {} } (words) } " " }
+                    @for (number, words) in legend() { (swatch(number, &words)) " " }
                 }
             }
         }
@@ -54,6 +58,49 @@ fn legend() -> Vec<(usize, String)> {
         .iter()
         .map(|least| (level(*least), format!("from {least:.0}")));
     std::iter::once((1, "less".to_owned())).chain(least).collect()
+}
+
+/// What a shade of a chart stands for.
+fn swatch(shade: usize, words: &str) -> Markup {
+    html! {
+        span.key {
+            svg.swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(format!("heat{shade}")) width="10" height="10" {} }
+            bdi { (words) }
+        }
+    }
+}
+
+/// The ages that are told now, as they were from week to week.
+fn over_time(now: &[Score], ages: &[Ages]) -> Markup {
+    let (Some(first), Some(last)) = (ages.first(), ages.last()) else {
+        return Markup::default();
+    };
+    if ages.len() < 2 {
+        return Markup::default();
+    }
+    let share = |of: &Ages, id: &str| {
+        let told = of.shares.iter().find(|(told, _)| told == id);
+        told.map_or(0.0, |(_, share)| *share)
+    };
+    let shares = |of: &Ages| now.iter().map(|age| share(of, &age.id)).collect();
+    let days: Vec<(i64, Vec<f64>)> = ages
+        .iter()
+        .map(|of| (of.fetched_at.div_euclid(DAY), shares(of)))
+        .collect();
+    let words = format!(
+        "Ages from {} to {}, in percent; the table above has the newest",
+        day_name(first.fetched_at),
+        day_name(last.fetched_at)
+    );
+    html! {
+        figure {
+            (shares_chart(&days, &words))
+            figcaption.legend {
+                "From below: "
+                @for (number, age) in now.iter().enumerate() { (swatch(shade(number, now.len()), &age.name)) " " }
+            }
+        }
+    }
 }
 
 /// Scores with bars, and what they were.

@@ -138,6 +138,7 @@ async fn sections(store: &Store, listed: &[Listed], to: &mut impl Write) -> Resu
         let mut index = store.index_of(&keys, 0).await?;
         let mut windows = store.windows_of(&keys).await?;
         let mut audiences = store.audiences_of(&keys).await?;
+        let mut ages = store.ages_of(&keys).await?;
         for regions in page {
             let details = regions.iter().map(|listed| {
                 let key = &listed.series.key;
@@ -146,6 +147,7 @@ async fn sections(store: &Store, listed: &[Listed], to: &mut impl Write) -> Resu
                     index: index.remove(key).unwrap_or_default(),
                     windows: windows.remove(key).unwrap_or_default(),
                     audiences: audiences.remove(key).unwrap_or_default(),
+                    ages: ages.remove(key).unwrap_or_default(),
                     gaps: gaps.remove(key).unwrap_or_default(),
                 }
             });

@@ -8,7 +8,7 @@ use super::overview::{anchor, name, newest_day};
 use super::words::{bounds, change, figure, reason_words, state};
 use crate::charts::{IndexChart, index_chart, spark};
 use crate::clock::day_name;
-use crate::history::{Audiences, Change, Missing, Windows, name_of};
+use crate::history::{Ages, Audiences, Change, Missing, Windows, name_of};
 use crate::store::report::Series;
 use crate::trend::IndexDay;
 
@@ -18,6 +18,7 @@ pub(crate) struct Details<'a> {
     pub(crate) index: Vec<IndexDay>,
     pub(crate) windows: Vec<Windows>,
     pub(crate) audiences: Audiences,
+    pub(crate) ages: Vec<Ages>,
     pub(crate) gaps: Vec<Missing>,
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn region(details: &Details<'_>) -> Markup {
             h3 { (series.key.region) " " (state(series.state.as_deref())) }
             (facts(details))
             (index(details))
-            (audience::of(&details.audiences))
+            (audience::of(&details.audiences, &details.ages))
             div.columns {
                 (windows(&details.windows))
                 (gaps(&details.gaps))
@@ -207,7 +208,7 @@ fn window_row(kind: &Windows) -> Markup {
             td { (spark(&kind.newest, kind.step_days, &words)) }
             td.number { (kind.windows) }
             td.number { (kind.answers) }
-            td { (day_name(kind.first_fetched_at)) " to " (day_name(kind.last_fetched_at)) }
+            td { span.date { (day_name(kind.first_fetched_at)) } " to " span.date { (day_name(kind.last_fetched_at)) } }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! parameter that `json_each($1)` unfolds (on Postgres a function of that name comes with the
 //! migrations).
 
+pub mod ages;
 pub mod alerts;
 pub mod budget;
 pub mod charts;

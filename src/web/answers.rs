@@ -12,7 +12,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Fault;
 use crate::export::view::View;
 use crate::export::{Format, Writer, writer};
 use crate::store::StoreError;
@@ -24,18 +23,15 @@ const WORDS: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Wrong(pub(super) StatusCode, pub(super) String);
 
-impl From<Fault> for Wrong {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Store(error) => Self(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-            Fault::NotFound(why) => Self(StatusCode::NOT_FOUND, why.to_owned()),
-        }
+impl Wrong {
+    pub(super) fn not_found(why: &str) -> Self {
+        Self(StatusCode::NOT_FOUND, why.to_owned())
     }
 }
 
 impl From<StoreError> for Wrong {
     fn from(error: StoreError) -> Self {
-        Fault::from(error).into()
+        Self(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 }
 

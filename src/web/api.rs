@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::answers::{Rows, Wrong, takes_json};
 use super::overview::{Asked, INDEX_DAYS};
 use super::parameters::{self, CLIP, OF_SOUNDS, Parameter};
-use super::{Fault, Site, openapi};
+use super::{Site, openapi};
 use crate::clock::{DAY, day_of, rfc3339};
 use crate::export::view::View;
 use crate::export::{Cell, Kind};
@@ -145,7 +145,9 @@ async fn of_sound(
 ) -> Result<Response, Wrong> {
     let named = LISTS.iter().find(|(name, ..)| *name == list);
     let Some(view) = named.and_then(|(_, view, _)| View::named(view)) else {
-        return Err(Fault::NotFound("there is no such list of a sound; see /api/v1/openapi.json").into());
+        return Err(Wrong::not_found(
+            "there is no such list of a sound; see /api/v1/openapi.json",
+        ));
     };
     if let Some(why) = CLIP.refusal(&clip) {
         return Err(Wrong(StatusCode::BAD_REQUEST, why));
@@ -153,7 +155,9 @@ async fn of_sound(
     let chosen = check(given, parameters::of_list(view))?;
     let mut rows = Rows::begin(&headers, view)?;
     if site.store.targets_of(&clip).await?.is_empty() {
-        return Err(Fault::NotFound("this sound is not known here, and never was watched").into());
+        return Err(Wrong::not_found(
+            "this sound is not known here, and never was watched",
+        ));
     }
     let each = |cells: &[Cell<'_>]| rows.writer.row(cells).map_err(Wrong::from);
     site.store.export(&selection(view, clip, &chosen), each).await?;

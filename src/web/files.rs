@@ -1,4 +1,4 @@
-//! Style sheet and script: files of their own, since nothing inline is let through. Their names hold a
+//! Style sheet, script and icon: files of their own, since nothing inline is let through. Their names hold a
 //! digest of what is in them, so that a browser keeps them until they change.
 
 use std::sync::LazyLock;
@@ -13,12 +13,16 @@ use crate::{charts, report};
 
 const SCRIPT: &str = include_str!("page.js");
 
+const ICON: &str = include_str!("icon.svg");
+
 static STYLE_TEXT: LazyLock<String> =
     LazyLock::new(|| [charts::STYLE, report::page::STYLE, include_str!("page.css")].concat());
 
 static STYLE_NAME: LazyLock<String> = LazyLock::new(|| named(&STYLE_TEXT, "css"));
 
 static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| named(SCRIPT, "js"));
+
+static ICON_NAME: LazyLock<String> = LazyLock::new(|| named(ICON, "svg"));
 
 fn named(text: &str, ending: &str) -> String {
     let digest = hex::encode(Sha256::digest(text));
@@ -35,11 +39,18 @@ pub(super) fn script() -> String {
     format!("/static/{}", *SCRIPT_NAME)
 }
 
+/// Where the icon of the pages is.
+pub(super) fn icon() -> String {
+    format!("/static/{}", *ICON_NAME)
+}
+
 pub(super) async fn file(Path(name): Path<String>) -> Response {
     let (kind, text) = if name == *STYLE_NAME {
         ("text/css; charset=utf-8", STYLE_TEXT.as_str())
     } else if name == *SCRIPT_NAME {
         ("text/javascript; charset=utf-8", SCRIPT)
+    } else if name == *ICON_NAME {
+        ("image/svg+xml", ICON)
     } else {
         return (StatusCode::NOT_FOUND, "there is nothing here\n").into_response();
     };

@@ -14,15 +14,16 @@ pub(super) fn head(title: &str) -> Markup {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (title) " · soundwatch" }
+            link rel="icon" type="image/svg+xml" href=(files::icon());
             link rel="stylesheet" href=(files::style());
             script src=(files::script()) defer {}
         }
     }
 }
 
-/// A page; `here` is the path of the place that it belongs to.
+/// A page; `here` is the path of the place that it belongs to, `now` when what it says was so (unix seconds).
 #[allow(clippy::needless_pass_by_value, reason = "maud's own way")]
-pub(super) fn page(title: &str, here: &str, now: i64, content: Markup) -> Markup {
+pub(super) fn page(title: &str, here: &str, now: Option<i64>, content: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,10 +37,18 @@ pub(super) fn page(title: &str, here: &str, now: i64, content: Markup) -> Markup
                     }
                 }
                 main #main { (content) }
-                footer { "As of " time datetime=(rfc3339(now)) { (instant(now)) } ", UTC. Map: Natural Earth." }
+                @if let Some(now) = now {
+                    footer { "As of " time datetime=(rfc3339(now)) { (instant(now)) } ", UTC. Map: Natural Earth." }
+                }
             }
         }
     }
+}
+
+/// A table that may be wider than a telephone; who has only a keyboard can scroll it too.
+#[allow(clippy::needless_pass_by_value, reason = "maud's own way")]
+pub(super) fn wide(what: &str, table: Markup) -> Markup {
+    html! { div.scroll role="region" tabindex="0" aria-label=(what) { (table) } }
 }
 
 /// An instant for people, UTC: `2026-02-01 06:15`.

@@ -43,6 +43,8 @@ fn page(problem: Option<&str>) -> Markup {
                 main {
                     h1 { "soundwatch" }
                     form.login method="post" action="/login" {
+                        // Who keeps passwords asks whose this is.
+                        input type="text" name="username" value="soundwatch" autocomplete="username" hidden;
                         label for="token" { "Token (the content of " code { "http.token_file" } ")" }
                         input #token type="password" name="token" required autofocus autocomplete="current-password";
                         button { "Log in" }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::layout::{self, instant};
+use super::failed::Failed;
+use super::layout::{self, instant, wide};
 use super::looks::Schedules;
-use super::{Fault, Site, metrics};
+use super::{Site, metrics};
 use crate::charts::bar;
 use crate::clock::DAY;
 use crate::forecast::Forecast;
@@ -30,7 +31,7 @@ const NEXT: usize = 10;
 /// The outcomes in the order of the columns.
 const OUTCOMES: [&str; 6] = ["stored", "confirmed", "no_data", "rejected", "failed", "skipped"];
 
-pub(super) async fn page(State(site): State<Arc<Site>>) -> Result<Markup, Fault> {
+pub(super) async fn page(State(site): State<Arc<Site>>) -> Result<Markup, Failed> {
     let (store, now) = (&site.store, site.clock.now());
     let (forecast, schedules) = site.forecast(now).await?;
     let scrape = site.recorded.render();
@@ -47,7 +48,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>) -> Result<Markup, Fault>
             (workers(&store.workers(now).await?))
         }
     };
-    Ok(layout::page("Operations", "/operations", now, content))
+    Ok(layout::page("Operations", "/operations", Some(now), content))
 }
 
 /// Whether the daemon does its work.
@@ -69,8 +70,8 @@ fn problems(alerts: &[Alert], pauses: &[(String, Pause)], now: i64) -> Markup {
         section {
             h2 { "What is wrong" }
             @if alerts.is_empty() && paused.is_empty() { p { "Nothing that is known." } }
-            ul {
-                @for alert in alerts { li { (alert.message) span.soft { ", since " (instant(alert.raised_at)) } } }
+            ul.problems {
+                @for alert in alerts { li { (alert.message) span.soft { " Since " (instant(alert.raised_at)) "." } } }
                 @for (key, pause) in paused {
                     li { "Key " code { (key) } " is paused until " (instant(pause.until)) ": " (reason_words(pause.reason.as_str())) }
                 }
@@ -100,11 +101,10 @@ fn budget(site: &Site, forecast: &Forecast) -> Markup {
     let (spent, limits) = (forecast.spent, site.vitals.budget());
     let today = forecast.days.first().map_or(0, |day| day.credits);
     let month = forecast.months.first().map_or(0, |month| month.credits);
-    let most = forecast.days.iter().map(|day| day.credits).max().unwrap_or(0);
     html! {
-        section {
+        section.budget {
             h2 { "Budget" }
-            div.scroll { table {
+            (wide("Budget", html! { table {
                 thead { tr {
                     th scope="col" { "Credits" } th.wide scope="col" { span.hidden { "Bar" } } th.number scope="col" { "Spent" }
                     th.number scope="col" { "To come" } th.number scope="col" { "Limit" }
@@ -121,20 +121,20 @@ fn budget(site: &Site, forecast: &Forecast) -> Markup {
                         }
                     }
                 }
-            } }
-            h3 { "The coming days" }
-            div.scroll { table {
+            } }))
+            h3 { "The coming days, against the daily limit" }
+            (wide("Budget of the coming days", html! { table {
                 thead { tr {
                     th scope="col" { "Day" } th.wide scope="col" { span.hidden { "Bar" } } th.number scope="col" { "Slots" }
                     th.number scope="col" { "Credits" } th.number scope="col" { "Over budget" }
                 } }
                 tbody { @for day in &forecast.days { tr {
                     th scope="row" { (day.day) }
-                    td.wide { (bar(day.credits as f64, most.max(1) as f64)) }
+                    td.wide { (bar(day.credits.min(limits.daily_credits) as f64, limits.daily_credits.max(1) as f64)) }
                     td.number { (day.slots) } td.number { (day.credits) }
                     td.number { @if day.over_credits > 0 { span.down { (day.over_credits) } } @else { "0" } }
                 } } }
-            } }
+            } }))
         }
     }
 }
@@ -148,19 +148,31 @@ fn outcomes(found: &[DayOutcome]) -> Markup {
         section {
             h2 { "Outcomes by day" }
             @if days.is_empty() { p.none { "No slot was settled in the last " (DAYS) " days." } } @else {
-                div.scroll { table {
+                (wide("Outcomes by day", html! { table {
                     thead { tr {
                         th scope="col" { "Day" }
                         @for outcome in OUTCOMES { th.number scope="col" { (outcome.replace('_', " ")) } }
                     } }
                     tbody { @for (day, slots) in days.iter().rev() { tr {
-                        th scope="row" { (name_of(*day)) }
-                        @for outcome in OUTCOMES { td.number { (slots.get(outcome).copied().unwrap_or(0)) } }
+                        th scope="row" { (day_of_the_year(*day)) }
+                        @for outcome in OUTCOMES { (count(slots.get(outcome).copied().unwrap_or(0))) }
                     } } }
-                } }
+                } }))
             }
         }
     }
+}
+
+/// A day, whose year gives way on a telephone.
+fn day_of_the_year(day: i64) -> Markup {
+    let name = name_of(day);
+    let (year, day) = name.split_at_checked(5).unwrap_or(("", &name));
+    html! { span.year { (year) } (day) }
+}
+
+/// Nothing is paler than something.
+fn count(slots: i64) -> Markup {
+    html! { td.number.soft[slots == 0] { (slots) } }
 }
 
 fn wrong(slots: &[Wrong]) -> Markup {
@@ -168,14 +180,14 @@ fn wrong(slots: &[Wrong]) -> Markup {
         section {
             h2 { "What went wrong last" }
             @if slots.is_empty() { p { "Nothing has." } } @else {
-                div.scroll { table {
+                (wide("What went wrong last", html! { table {
                     thead { tr {
                         th scope="col" { "Slot" } th scope="col" { "Sound" } th scope="col" { "Region" }
                         th scope="col" { "Outcome" } th scope="col" { "Why" }
                     } }
                     tbody { @for slot in slots { tr {
                         td { (instant(slot.slot_at)) }
-                        td { a href=(format!("/sounds/{}?region={}#slots", slot.clip_id, slot.region)) {
+                        td.name { a href=(format!("/sounds/{}?region={}#slots", slot.clip_id, slot.region)) {
                             bdi { (slot.title.as_deref().unwrap_or(&slot.clip_id)) }
                         } }
                         td { (slot.region) }
@@ -185,7 +197,7 @@ fn wrong(slots: &[Wrong]) -> Markup {
                             @if let Some(error) = &slot.error { " " span.soft { (error) } }
                         }
                     } } }
-                } }
+                } }))
             }
         }
     }

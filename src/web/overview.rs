@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Fault, Site, layout, sound};
+use super::failed::Failed;
+use super::{Site, layout, sound};
 use crate::clock::DAY;
 use crate::history::summary;
 use crate::model::SeriesKey;
@@ -136,7 +138,11 @@ fn address(given: &[(&str, &str)]) -> String {
     address
 }
 
-pub(super) async fn page(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> Result<Markup, Fault> {
+pub(super) async fn page(
+    State(site): State<Arc<Site>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Markup, Failed> {
+    let Query(asked) = asked?;
     let regions = site.store.regions().await?;
     let found = site.store.overview(&asked.wanted()).await?;
     let keys: Vec<SeriesKey> = found.series.iter().map(|series| series.key.clone()).collect();
@@ -161,32 +167,32 @@ pub(super) async fn page(State(site): State<Arc<Site>>, Query(asked): Query<Aske
         (pages(&asked, found.of_all))
         (how_to_read())
     };
-    Ok(layout::page("Sounds", "/", site.clock.now(), content))
+    Ok(layout::page("Sounds", "/", Some(site.clock.now()), content))
 }
 
 fn filter(asked: &Asked, regions: &[String]) -> Markup {
     html! {
-            form.filter role="search" action="/" {
-                label { "Name or clip ID" input type="search" name="q" value=(asked.q); }
-                label { "Region" select name="region" {
-                    option value="" { "all" }
-                    @for region in regions { option value=(region) selected[*region == asked.region] { (region) } }
-                } }
-                label { "State" select name="state" {
-                    option value="" { "all" }
-                    @for (word, name) in STATES { option value=(word) selected[word == asked.state] { (name) } }
-                } }
-                label { "Tag" input type="text" name="tag" value=(asked.tag); }
-    label { "Sort by" select name="sort" {
-                    @for (order, name, _) in COLUMNS {
-                        @if let Some(order) = order { option value=(order.as_str()) selected[order == asked.sort] { (name) } }
-                    }
-                } }
-                @if !asked.dir.is_empty() { input type="hidden" name="dir" value=(asked.dir); }
-                @if !asked.view.is_empty() { input type="hidden" name="view" value=(asked.view); }
-                button { "Show" }
-            }
+        form.filter role="search" action="/" {
+            label { "Name or clip ID" input type="search" name="q" value=(asked.q); }
+            label { "Region" select name="region" {
+                option value="" { "all" }
+                @for region in regions { option value=(region) selected[*region == asked.region] { (region) } }
+            } }
+            label { "State" select name="state" {
+                option value="" { "all" }
+                @for (word, name) in STATES { option value=(word) selected[word == asked.state] { (name) } }
+            } }
+            label { "Tag" input type="text" name="tag" value=(asked.tag); }
+            label { "Sort by" select name="sort" {
+                @for (order, name, _) in COLUMNS {
+                    @if let Some(order) = order { option value=(order.as_str()) selected[order == asked.sort] { (name) } }
+                }
+            } }
+            @if !asked.dir.is_empty() { input type="hidden" name="dir" value=(asked.dir); }
+            @if !asked.view.is_empty() { input type="hidden" name="view" value=(asked.view); }
+            button { "Show" }
         }
+    }
 }
 
 fn counted(asked: &Asked, found: &Found) -> Markup {

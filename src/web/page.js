@@ -14,43 +14,52 @@ function words(row) {
 }
 
 function follow(svg, rows) {
-  const first = dayNumber(rows[0].day);
-  const span = Math.max(dayNumber(rows[rows.length - 1].day) - first, 7);
+  // A day alone stands in the middle.
+  const alone = rows.length === 1 ? 1 : 0;
+  const first = dayNumber(rows[0].day) - alone;
+  const span = dayNumber(rows[rows.length - 1].day) + alone - first;
+  const place = (row) => LEFT + (dayNumber(row.day) - first) / span * (RIGHT - LEFT);
   const reading = document.createElement("p");
   reading.className = "reading soft";
-  reading.setAttribute("role", "status");
   reading.textContent = "Point at the chart, or choose it and use the arrow keys, to read a day.";
   svg.after(reading);
   const cursor = document.createElementNS("http://www.w3.org/2000/svg", "line");
   cursor.setAttribute("class", "cursor");
   cursor.setAttribute("y1", TOP);
   cursor.setAttribute("y2", BOTTOM);
-  let at = rows.length - 1;
-  function show(n) {
+  let at;
+  // A screen reader tells the value of a slider, and leaves the arrow keys to it.
+  function choose(n) {
     at = Math.min(Math.max(n, 0), rows.length - 1);
-    const x = LEFT + (dayNumber(rows[at].day) - first) / span * (RIGHT - LEFT);
-    cursor.setAttribute("x1", x);
-    cursor.setAttribute("x2", x);
+    svg.setAttribute("aria-valuenow", at);
+    svg.setAttribute("aria-valuetext", words(rows[at]));
+  }
+  function show(n) {
+    choose(n);
+    cursor.setAttribute("x1", place(rows[at]));
+    cursor.setAttribute("x2", place(rows[at]));
     svg.append(cursor);
     reading.textContent = words(rows[at]);
   }
-  svg.addEventListener("pointermove", (event) => {
+  function point(event) {
     const box = svg.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width * svg.viewBox.baseVal.width;
-    const day = first + (x - LEFT) / (RIGHT - LEFT) * span;
-    let nearest = 0;
-    rows.forEach((row, n) => {
-      if (Math.abs(dayNumber(row.day) - day) < Math.abs(dayNumber(rows[nearest].day) - day)) nearest = n;
-    });
-    show(nearest);
-  });
-  const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -Infinity, End: Infinity };
-  svg.tabIndex = 0;
+    const distance = (row) => Math.abs(place(row) - x);
+    show(rows.reduce((nearest, row, n) => distance(row) < distance(rows[nearest]) ? n : nearest, 0));
+  }
+  svg.addEventListener("pointermove", point);
+  svg.addEventListener("pointerdown", point);
+  const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: -30, PageDown: 30, Home: -Infinity, End: Infinity };
   svg.addEventListener("keydown", (event) => {
     if (!(event.key in steps)) return;
     event.preventDefault();
     show(at + steps[event.key]);
   });
+  svg.setAttribute("role", "slider");
+  svg.setAttribute("aria-valuemin", 0);
+  svg.setAttribute("aria-valuemax", rows.length - 1);
+  choose(rows.length - 1);
+  svg.tabIndex = 0;
 }
 
 async function begin(part) {

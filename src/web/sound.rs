@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{self, instant};
-use super::{Fault, Site};
+use super::Site;
+use super::failed::Failed;
+use super::layout::{self, instant, wide};
 use crate::charts::world_shapes;
 use crate::history::summary;
 use crate::report::sound::{Details, by, region};
@@ -32,14 +34,15 @@ pub(super) struct Asked {
 
 pub(super) async fn page(
     State(site): State<Arc<Site>>,
-    Path(clip): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Fault> {
+    clip: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Markup, Failed> {
+    let (Path(clip), Query(asked)) = (clip?, asked?);
     let all = site.store.series_of(&clip).await?;
     let chosen = all.iter().find(|series| series.key.region == asked.region);
     let Some(series) = chosen.or(all.first()) else {
-        return Err(Fault::NotFound(
-            "this sound is not known here, and never was watched",
+        return Err(Failed::not_found(
+            "This sound is not known here, and never was watched.",
         ));
     };
     let now = site.clock.now();
@@ -73,7 +76,7 @@ pub(super) async fn page(
         (rank_table(&ranks))
         (slots)
     };
-    Ok(layout::page(title, "/", now, content))
+    Ok(layout::page(title, "/", Some(now), content))
 }
 
 /// Where the script finds the values of the index.
@@ -101,6 +104,7 @@ async fn details<'a>(
         index,
         windows: store.windows_of(keys).await?.remove(key).unwrap_or_default(),
         audiences: store.audiences_of(keys).await?.remove(key).unwrap_or_default(),
+        ages: store.ages_of(keys).await?.remove(key).unwrap_or_default(),
         gaps: store
             .missing_of(&key.clip_id)
             .await?
@@ -111,6 +115,7 @@ async fn details<'a>(
 
 fn regions(all: &[Series], shown: &Series) -> Markup {
     html! {
+        h2.hidden { "In a region" }
         @if all.len() > 1 {
             nav.choices aria-label="Regions" {
                 @for series in all {
@@ -127,7 +132,7 @@ fn rank_table(ranks: &[Rank]) -> Markup {
         @if !ranks.is_empty() {
             section {
                 h3 { "On charts" }
-                div.scroll { table {
+                (wide("Ranks on charts", html! { table {
                     thead { tr {
                         th scope="col" { "Read" } th scope="col" { "Chart" } th.number scope="col" { "Rank" }
                     } }
@@ -140,7 +145,7 @@ fn rank_table(ranks: &[Rank]) -> Markup {
                         }
                         td.number { (rank.rank.unwrap_or(rank.position)) }
                     } } }
-                } }
+                } }))
             }
         }
     }
@@ -159,13 +164,13 @@ async fn slots(site: &Site, targets: Vec<SoundTarget>, now: i64) -> Result<Marku
                 }
                 @match found.get(&target.id) {
                     Some(found) => {
-                        div.scroll { table.slots {
+                        (wide(&format!("Slots of period {}", target.period), html! { table.slots {
                             thead { tr {
                                 th scope="col" { "Slot" } th scope="col" { "Outcome" } th scope="col" { "Why" }
                                 th.number scope="col" { "Requests" } th.number scope="col" { "Credits" }
                             } }
                             tbody { @for slot in found.slots.iter().rev() { (slot_row(slot)) } }
-                        } }
+                        } }))
                         p.soft { (found.slots.len()) " of " (found.of_all) " slots." }
                     }
                     None => p.none { "No slot yet." }

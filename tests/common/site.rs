@@ -1,4 +1,4 @@
-//! A daemon that listens, and what it answers.
+//! A daemon that shows its page and its answers over HTTP.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,6 +17,15 @@ const NEXT_IDS: &str = "
     SELECT setval(pg_get_serial_sequence('fetches', 'id'), 1000),
         setval(pg_get_serial_sequence('chart_fetches', 'id'), 1000)";
 
+/// The sound that has an index in the US, and windows only in Latvia.
+pub const NEW_SUN: &str = "6703723351497508865";
+
+/// Titles and names that would be markup.
+pub const HOSTILE: &str = "
+    UPDATE sounds SET title = '<script>alert(''1'')</script> \"quoted\" & <b>', author = '</bdi></a>' WHERE title = 'New Sun';
+    UPDATE sounds SET title = '=1+1' WHERE title = 'Night Drive';
+    UPDATE countries SET name = '<i>Latvia' WHERE code = 'LV';";
+
 /// A daemon that listens.
 pub struct Site {
     pub running: Running,
@@ -25,9 +34,10 @@ pub struct Site {
     pub database: Option<TestDatabase>,
 }
 
+/// What came back.
 pub struct Answer {
     pub status: u16,
-    head: String,
+    pub head: String,
     pub body: String,
 }
 
