@@ -394,8 +394,9 @@ fn beside_a_daemon_the_request_is_handed_over() {
     let simulator = simulator("");
     let place = Place::asking(&simulator, WATCHLIST);
     let daemon = place.start("run");
+    // `status` needs a database, which the daemon makes first.
     until("all is asked", || {
-        place.run("plan --json").code == 0 && place.json("plan")["due_now"] == 0
+        place.run("status --json").code == 0 && place.json("plan")["due_now"] == 0
     });
     let check = place.run("check --spend").expect_code(0);
     assert!(check.stderr.contains("handing one request over"), "{check}");

@@ -134,25 +134,19 @@ impl Store {
     /// that begin at different places seldom compute the same.
     pub async fn series_due(&self, points: i64, place: f64) -> Result<Vec<DueSeries>, StoreError> {
         let mut tx = self.read().await?;
-        let keys = keys_due(&mut tx, points, place).await?;
-        if keys.is_empty() {
+        let due = keys_due(&mut tx, points, place).await?;
+        if due.is_empty() {
             return Ok(Vec::new());
         }
         let mut series: Vec<DueSeries> = Vec::new();
         let mut places: HashMap<SeriesKey, usize> = HashMap::new();
-        for key in keys {
+        for (newest, key) in due {
             places.insert(key.clone(), series.len());
             series.push(DueSeries {
                 key,
                 windows: Vec::new(),
-                newest: 0,
+                newest,
             });
-        }
-        for row in snapshots(&mut tx, &places).await? {
-            let Some(series) = places.get(&key(&row)?).and_then(|at| series.get_mut(*at)) else {
-                continue;
-            };
-            series.newest = series.newest.max(row.get("id")?);
         }
         let daily = daily_snapshots(&mut tx, &places).await?;
         for part in daily.chunks(SNAPSHOTS) {
@@ -211,14 +205,14 @@ async fn lag_counts(tx: &mut Tx) -> Result<LagCounts, StoreError> {
     Ok(counts)
 }
 
-/// A batch of the next series that are due.
+/// A batch of the next series that are due, with the newest snapshot of each (0: none).
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "marks are some hundreds"
 )]
-async fn keys_due(tx: &mut Tx, points: i64, place: f64) -> Result<Vec<SeriesKey>, StoreError> {
+async fn keys_due(tx: &mut Tx, points: i64, place: f64) -> Result<Vec<(i64, SeriesKey)>, StoreError> {
     let marks = rows!(
         &mut *tx,
         "SELECT clip_id, region FROM index_due ORDER BY clip_id, region LIMIT $1",
@@ -228,50 +222,52 @@ async fn keys_due(tx: &mut Tx, points: i64, place: f64) -> Result<Vec<SeriesKey>
     let begin = ((place * keys.len() as f64) as usize).min(keys.len());
     keys.rotate_left(begin);
     keys.truncate(SERIES);
-    let sizes = points_at_most(tx, &keys).await?;
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let extents = extents(tx, &keys.iter().collect::<Vec<_>>()).await?;
     let mut sum = 0;
-    let fits = |key: &SeriesKey| {
-        sum += sizes.get(key).copied().unwrap_or_default();
+    let mut fits = |key: &SeriesKey| {
+        sum += extents.get(key).map_or(0, |extent| extent.points);
         sum <= points
     };
-    let fitting = keys.iter().map(fits).take_while(|fits| *fits).count();
+    let fitting = keys.iter().take_while(|key| fits(key)).count();
     keys.truncate(fitting.max(1));
-    Ok(keys)
+    let newest = |key: &SeriesKey| extents.get(key).map_or(0, |extent| extent.newest);
+    Ok(keys.into_iter().map(|key| (newest(&key), key)).collect())
 }
 
-/// How many points the windows of each have at most.
-async fn points_at_most(tx: &mut Tx, keys: &[SeriesKey]) -> Result<HashMap<SeriesKey, i64>, StoreError> {
+/// What there is of a series.
+struct Extent {
+    /// The points of its windows, at most.
+    points: i64,
+    /// `snapshots.id` of the newest.
+    newest: i64,
+}
+
+/// The extent of those of these series that have snapshots.
+async fn extents(tx: &mut Tx, keys: &[&SeriesKey]) -> Result<HashMap<SeriesKey, Extent>, StoreError> {
     let rows = rows!(
         tx,
         "SELECT
-            r.value->>'clip_id' AS clip_id,
-            r.value->>'region' AS region,
-            (
-                SELECT CAST(coalesce(sum(s.period_days), 0) AS BIGINT)
-                FROM targets AS t
-                JOIN snapshots AS s ON s.target_id = t.id
-                WHERE t.clip_id = r.value->>'clip_id' AND t.region = r.value->>'region'
-            ) AS points
-        FROM json_each($1) AS r",
-        json_rows(keys)?
-    )?;
-    rows.iter()
-        .map(|row| Ok((key(row)?, row.get("points")?)))
-        .collect()
-}
-
-/// The newest snapshot of each of these series.
-async fn snapshots(tx: &mut Tx, keys: &HashMap<SeriesKey, usize>) -> Result<Vec<Row>, StoreError> {
-    let keys: Vec<&SeriesKey> = keys.keys().collect();
-    rows!(
-        tx,
-        "SELECT t.clip_id, t.region, max(s.id) AS id
+            t.clip_id,
+            t.region,
+            CAST(sum(s.period_days) AS BIGINT) AS points,
+            max(s.id) AS newest
         FROM json_each($1) AS r
         JOIN targets AS t ON t.clip_id = r.value->>'clip_id' AND t.region = r.value->>'region'
         JOIN snapshots AS s ON s.target_id = t.id
         GROUP BY t.clip_id, t.region",
-        json_rows(&keys)?
-    )
+        json_rows(keys)?
+    )?;
+    rows.iter().map(|row| Ok((key(row)?, extent(row)?))).collect()
+}
+
+fn extent(row: &Row) -> Result<Extent, StoreError> {
+    Ok(Extent {
+        points: row.get("points")?,
+        newest: row.get("newest")?,
+    })
 }
 
 async fn daily_snapshots(tx: &mut Tx, places: &HashMap<SeriesKey, usize>) -> Result<Vec<Daily>, StoreError> {

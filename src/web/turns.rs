@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use tokio::sync::Semaphore;
 
 use super::Site;
 use crate::clock::Clock;
@@ -20,12 +21,27 @@ const SHARE: f64 = 0.05;
 /// Whether the pass still runs is looked at again after so much waiting.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Requests that are worked on at once: more would only wait for a connection to the database, and go on when
+/// a pass has begun meanwhile.
+const PLACES: usize = 4;
+
 /// Whose turn it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Turns {
+    places: Semaphore,
     /// While a pass runs, one request at a time is worked on.
     one: tokio::sync::Mutex<()>,
     allowance: Mutex<Allowance>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            places: Semaphore::new(PLACES),
+            one: tokio::sync::Mutex::default(),
+            allowance: Mutex::default(),
+        }
+    }
 }
 
 /// Seconds of work that visitors have to spare; below 0 when they have had more.
@@ -74,6 +90,8 @@ impl Turns {
 pub(super) async fn in_turn(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     // Real time, also in a demo that lives through days in seconds.
     let (turns, clock) = (&site.turns, Clock::System);
+    // It is never closed.
+    let _place = turns.places.acquire().await;
     let mut turn = None;
     if site.vitals.is_collecting() {
         turn = Some(turns.one.lock().await);

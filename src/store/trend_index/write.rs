@@ -1,8 +1,8 @@
 //! Writing the index: only what differs from what is there, and only if nothing has changed meanwhile.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{DueSeries, index_day, key, lag_counts, snapshots};
+use super::{DueSeries, extents, index_day, key, lag_counts};
 use crate::history::{Summary, summary};
 use crate::model::SeriesKey;
 use crate::store::{Many, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
@@ -169,19 +169,13 @@ async fn still_current<'c>(
         .text("region", |key| key.region.as_str())
         .fetch(tx, &sql)
         .await?;
-    let marked: HashMap<SeriesKey, usize> = marked
-        .iter()
-        .map(|row| Ok((key(row)?, 0)))
-        .collect::<Result<_, StoreError>>()?;
-    let mut newest: HashMap<SeriesKey, i64> = HashMap::new();
-    for row in snapshots(tx, &marked).await? {
-        newest.insert(key(&row)?, row.get("id")?);
-    }
+    let marked: HashSet<SeriesKey> = marked.iter().map(key).collect::<Result<_, _>>()?;
+    let extents = extents(tx, &marked.iter().collect::<Vec<_>>()).await?;
     let current = computed.iter().filter(|one| {
         let key = &one.series.key;
         one.settle_lag == lag
-            && marked.contains_key(key)
-            && newest.get(key).copied().unwrap_or_default() == one.series.newest
+            && marked.contains(key)
+            && extents.get(key).map_or(0, |extent| extent.newest) == one.series.newest
     });
     Ok(current.collect())
 }
