@@ -131,6 +131,31 @@ async fn how_a_series_stands_is_written_with_its_index(
 
 #[rstest]
 #[tokio::test]
+async fn how_a_series_stands_is_known_right_after_an_upgrade(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let ledger = ledger(backend, 2).await;
+    live(&ledger, 12).await;
+    let columns = "SELECT newest_day, newest_value, peak_day FROM index_state ORDER BY clip_id";
+    let (before, state) = (ledger.rows(columns).await, ledger.rows(STATE).await);
+    for column in ["newest_day", "newest_value", "peak_day", "change_rank"] {
+        ledger
+            .execute(&format!("ALTER TABLE index_state DROP COLUMN {column}"))
+            .await;
+    }
+    ledger
+        .execute("DELETE FROM _sqlx_migrations WHERE version = 8")
+        .await;
+    ledger.session().await.close().await.unwrap();
+    assert_eq!(ledger.rows(columns).await, before);
+    assert!(!before.iter().any(|row| row.contains('-')), "{before:?}");
+    run_reindex(&ledger).await;
+    assert_eq!(ledger.rows(STATE).await, state);
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
 async fn making_it_anew_changes_nothing_and_mends_what_was_damaged(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

@@ -201,7 +201,7 @@ fn scraping(sites: &[(&str, &Site)]) -> Prometheus {
         format!("      - targets: [\"{address}\"]\n        labels: {{ instance: {name} }}\n")
     });
     let config = format!(
-        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+        "global: {{ scrape_interval: 2s, evaluation_interval: 1s }}\n\
          rule_files: [rules.yml]\n\
          scrape_configs:\n  - job_name: soundwatch\n    authorization: {{ credentials_file: token }}\n    static_configs:\n{}",
         targets.collect::<String>()

@@ -8,7 +8,27 @@ COMMENT ON COLUMN index_state.newest_value IS 'the index on that day';
 COMMENT ON COLUMN index_state.peak_day IS 'the best day of the newest segment, since 1970-01-01';
 COMMENT ON COLUMN index_state.change_rank IS 'sorts by the change of a week: what surely grew above 2e9, what cannot be told above 1e9, what surely fell above 0';
 
--- Known once their index is computed again.
+-- What the index tells. The change of a week is known once it is computed again.
+UPDATE index_state SET
+    newest_day = (
+        SELECT max(x.day) FROM trend_index AS x
+        WHERE x.clip_id = index_state.clip_id AND x.region = index_state.region
+    );
+UPDATE index_state SET
+    newest_value = (
+        SELECT x.value FROM trend_index AS x
+        WHERE x.clip_id = index_state.clip_id AND x.region = index_state.region AND x.day = index_state.newest_day
+    ),
+    peak_day = (
+        SELECT x.day
+        FROM trend_index AS x
+        JOIN trend_index AS n
+            ON n.clip_id = x.clip_id AND n.region = x.region AND n.day = index_state.newest_day AND n.segment = x.segment
+        WHERE x.clip_id = index_state.clip_id AND x.region = index_state.region
+        ORDER BY x.value DESC, x.day
+        LIMIT 1
+    );
+
 INSERT INTO index_due (clip_id, region, marked_at)
 SELECT clip_id, region, 0
 FROM index_state

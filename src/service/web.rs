@@ -37,6 +37,7 @@ const CONNECTION: Duration = Duration::from_secs(120);
 
 /// How long the end waits for connections that are at work.
 const CLOSING: Duration = Duration::from_secs(1);
+
 /// What the histograms have taken is summed up so often, also when nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 

@@ -96,9 +96,10 @@ const RULES: [(&str, &str); 10] = [
         "index_state names the newest day of the index",
         "SELECT count(*) AS n
         FROM index_state AS i
-        WHERE i.newest_day <> (
-            SELECT max(x.day) FROM trend_index AS x WHERE x.clip_id = i.clip_id AND x.region = i.region
-        )",
+        WHERE i.newest_day IS DISTINCT FROM (
+                SELECT max(x.day) FROM trend_index AS x WHERE x.clip_id = i.clip_id AND x.region = i.region
+            )
+            AND NOT EXISTS (SELECT 1 FROM index_due AS d WHERE d.clip_id = i.clip_id AND d.region = i.region)",
     ),
     (
         "index_lags has the sums of index_state",

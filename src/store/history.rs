@@ -130,6 +130,7 @@ fn by_series(rows: &[Row]) -> Result<BTreeMap<SeriesKey, Vec<IndexDay>>, StoreEr
     Ok(index)
 }
 
+/// CROSS JOIN: SQLite would rather look at every day of every series than begin with the few that are wanted.
 const NEWEST_INDEX: &str = "WITH r AS MATERIALIZED (
         SELECT i.clip_id, i.region, i.newest_day, i.peak_day
         FROM json_each($1) AS k
@@ -137,12 +138,13 @@ const NEWEST_INDEX: &str = "WITH r AS MATERIALIZED (
     )
     SELECT x.clip_id, x.region, x.day, x.value, x.low, x.high, x.segment, x.provisional
     FROM r
-    JOIN trend_index AS x ON x.clip_id = r.clip_id AND x.region = r.region AND x.day > r.newest_day - $2
+    CROSS JOIN trend_index AS x
+    WHERE x.clip_id = r.clip_id AND x.region = r.region AND x.day > r.newest_day - $2
     UNION ALL
     SELECT x.clip_id, x.region, x.day, x.value, x.low, x.high, x.segment, x.provisional
     FROM r
-    JOIN trend_index AS x ON x.clip_id = r.clip_id AND x.region = r.region AND x.day = r.peak_day
-    WHERE r.peak_day <= r.newest_day - $2
+    CROSS JOIN trend_index AS x
+    WHERE x.clip_id = r.clip_id AND x.region = r.region AND x.day = r.peak_day AND r.peak_day <= r.newest_day - $2
     ORDER BY 1, 2, 3";
 
 /// The scores of snapshots, with the names of what they are of.

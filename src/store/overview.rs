@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::history::key;
 use super::report::{STATES, Series};
-use super::{Store, StoreError, rows};
+use super::{Row, Store, StoreError, Tx, rows};
 use crate::model::SeriesKey;
 
 /// What series are sorted by.
@@ -97,25 +97,21 @@ impl Store {
             within(&serde_json::Value::from(wanted.tag.as_str()).to_string())
         };
         let mut tx = self.read().await?;
-        let rows = rows!(
-            &mut tx,
-            CHOSEN,
-            if wanted.text.is_empty() {
-                String::new()
-            } else {
-                within(&wanted.text)
-            },
-            wanted.text.as_str(),
-            wanted.region.as_str(),
-            tag,
-            state,
-            wanted.order.as_str(),
-            i64::from(wanted.descending),
-            wanted.limit,
-            wanted.skip
-        )?;
-        let of_all = rows.first().map_or(Ok(0), |row| row.get("of_all"))?;
-        Ok((rows.iter().map(key).collect::<Result<_, _>>()?, of_all))
+        let rows = chosen(&mut tx, wanted, state, &tag).await?;
+        let keys = rows.iter().map(key).collect::<Result<_, _>>()?;
+        // Behind the last of them no row says how many there are.
+        let counted = if rows.is_empty() && wanted.skip > 0 {
+            let first = Wanted {
+                skip: 0,
+                limit: 1,
+                ..wanted.clone()
+            };
+            chosen(&mut tx, &first, state, &tag).await?
+        } else {
+            rows
+        };
+        let of_all = counted.first().map_or(Ok(0), |row| row.get("of_all"))?;
+        Ok((keys, of_all))
     }
 
     /// The markets of all targets.
@@ -124,6 +120,26 @@ impl Store {
         let rows = rows!(&mut tx, "SELECT DISTINCT region FROM targets ORDER BY region")?;
         rows.iter().map(|row| row.get("region")).collect()
     }
+}
+
+async fn chosen(tx: &mut Tx, wanted: &Wanted, state: i64, tag: &str) -> Result<Vec<Row>, StoreError> {
+    let text = match wanted.text.as_str() {
+        "" => String::new(),
+        text => within(text),
+    };
+    rows!(
+        tx,
+        CHOSEN,
+        text,
+        wanted.text.as_str(),
+        wanted.region.as_str(),
+        tag,
+        state,
+        wanted.order.as_str(),
+        i64::from(wanted.descending),
+        wanted.limit,
+        wanted.skip
+    )
 }
 
 /// The place of a state among all, the best first; what is no longer watched comes last.

@@ -8,11 +8,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::Site;
+use super::metrics::ANSWERS;
 use crate::clock::rfc3339;
 use crate::collect::PassError;
 use crate::config::Budget;
+use crate::store::StoreError;
 
 /// The daemon gives a sign of life every five seconds; without one for so long it stands still.
 const SILENCE: i64 = 60;
@@ -162,14 +166,23 @@ pub(super) async fn healthz(State(site): State<Arc<Site>>) -> (StatusCode, Json<
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
     let mut reasons = site.vitals.reasons(site.clock.now());
     if reasons.iter().all(|reason| reason.what != "database")
-        && let Err(error) = site.store.answers().await
+        && let Some(why) = silence(timeout(ANSWERS, site.store.answers()).await)
     {
         reasons.push(Reason {
             what: "database",
-            why: error.to_string(),
+            why,
         });
     }
     answer(reasons)
+}
+
+/// Why the database has not answered, if it has not.
+fn silence(answered: Result<Result<(), StoreError>, Elapsed>) -> Option<String> {
+    match answered {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("no answer within {} s", ANSWERS.as_secs())),
+    }
 }
 
 fn answer(reasons: Vec<Reason>) -> (StatusCode, Json<Value>) {
@@ -187,7 +200,6 @@ fn answer(reasons: Vec<Reason>) -> (StatusCode, Json<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
 
     fn vitals() -> Vitals {
         Vitals::of(Budget {

@@ -14,6 +14,9 @@ use crate::store::StoreError;
 /// ten targets as with a million.
 const COST: u32 = 20;
 
+/// A look that takes longer waits for a server that has gone silently.
+const LONGEST: Duration = Duration::from_secs(300);
+
 /// The newest answer to one question.
 #[derive(Debug)]
 pub(super) struct Kept<T> {
@@ -70,7 +73,8 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
         )]
         let looked = tokio::spawn(async move {
             let begun = clock.monotonic();
-            let value = look.await?;
+            let silent = |_| StoreError::from(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+            let value = tokio::time::timeout(LONGEST, look).await.map_err(silent)??;
             let ended = clock.monotonic();
             let answer = Answer {
                 value: value.clone(),

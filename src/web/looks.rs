@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Site;
 use super::kept::Kept;
+use super::metrics;
 use crate::clock::Clock;
 use crate::collect::{catch_up_from, newest_slots};
 use crate::forecast::{Forecast, Standing};
 use crate::store::StoreError;
-use crate::store::due::Backlog;
 
 /// Days that are held against the budget.
 const FORECAST_DAYS: i64 = 14;
@@ -26,26 +26,24 @@ pub struct Looks {
     plan: Arc<Kept<Plan>>,
 }
 
-/// The schedules, and what waits of them.
+/// The schedules, and what is due of them.
 #[derive(Clone, Debug)]
-struct Plan {
+pub(super) struct Plan {
     schedules: Arc<Schedules>,
     /// Slots that will be asked, with those that were skipped and may come again.
     due_now: i64,
-    backlog: Backlog,
 }
 
 impl Site {
     /// The live targets by state, worst first.
     pub(super) async fn target_states(&self) -> Result<States, StoreError> {
         let store = self.store.clone();
-        let look = async move { store.target_states().await };
+        let look = async move {
+            let states = store.target_states().await?;
+            metrics::tell_states(&states);
+            Ok(states)
+        };
         self.looks.states.get(&Clock::System, look).await
-    }
-
-    /// What waits to be asked or settled.
-    pub(super) async fn backlog(&self, now: i64) -> Result<Backlog, StoreError> {
-        Ok(self.plan(now).await?.backlog)
     }
 
     /// What the targets will cost, and the schedules they have.
@@ -62,15 +60,15 @@ impl Site {
     }
 
     /// Kept for real time, also in a demo that lives through days in seconds.
-    async fn plan(&self, now: i64) -> Result<Plan, StoreError> {
+    pub(super) async fn plan(&self, now: i64) -> Result<Plan, StoreError> {
         let (store, from) = (self.store.clone(), catch_up_from(self.catch_up, now));
         let look = async move {
             let schedules = store.schedules_of_targets().await?;
             let pairs = schedules.iter().map(|(s, zone, _)| (s.as_str(), zone.as_str()));
             let newest = newest_slots(pairs, now);
+            metrics::tell_backlog(store.backlog(&newest, from).await?, now);
             Ok(Plan {
                 due_now: store.due_count(&newest, from).await?,
-                backlog: store.backlog(&newest, from).await?,
                 schedules: Arc::new(schedules),
             })
         };

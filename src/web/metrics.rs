@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::Site;
 use crate::store::StoreError;
+use crate::store::due::Backlog;
 
 /// Bounds of the histograms in seconds: from a local statement to the longest request.
 const SECONDS: [f64; 13] = [
@@ -24,10 +25,10 @@ const SECONDS: [f64; 13] = [
 const STATES: [&str; 6] = ["failing", "no_data", "stale", "late", "new", "fresh"];
 
 /// A database that does not answer within this time is away: a scrape ends before Prometheus gives it up.
-const ANSWERS: Duration = Duration::from_secs(4);
+pub(super) const ANSWERS: Duration = Duration::from_secs(4);
 
 /// So long a scrape waits for a look at all targets. One that takes longer is for the next scrape.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 const COUNTERS: [(&str, &str); 4] = [
     (
@@ -162,8 +163,9 @@ pub(super) fn value<'a>(scrape: &'a str, name: &str) -> Option<&'a str> {
 /// All metrics in Prometheus' text format. Without a database those that it knows are left out, and
 /// `soundwatch_up` says so.
 pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
-    // Without a look in time the gauges stay as they were.
-    if let Ok(Err(error)) = timeout(PATIENCE, look_at_targets(&site)).await {
+    // Without a look in time the gauges are as they were, and set when it ends.
+    let looks = async { tokio::try_join!(site.target_states(), site.plan(site.clock.now())) };
+    if let Ok(Err(error)) = timeout(PATIENCE, looks).await {
         tracing::debug!(%error, "the metrics of targets are as they were");
     }
     let asked = timeout(ANSWERS, ask(&site)).await;
@@ -213,11 +215,10 @@ async fn ask(site: &Site) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// States and backlog.
+/// The gauges of what a look at all targets has found. Set by the look itself, which ends also when a scrape
+/// has not waited for it.
 #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-async fn look_at_targets(site: &Site) -> Result<(), StoreError> {
-    let now = site.clock.now();
-    let states = site.target_states().await?;
+pub(super) fn tell_states(states: &[(String, i64)]) {
     for state in STATES {
         let targets = states
             .iter()
@@ -225,10 +226,13 @@ async fn look_at_targets(site: &Site) -> Result<(), StoreError> {
             .map_or(0, |(_, targets)| *targets);
         gauge!("soundwatch_targets", "state" => state).set(targets as f64);
     }
-    let backlog = site.backlog(now).await?;
+}
+
+/// As [`tell_states`], of what waits at `now`.
+#[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+pub(super) fn tell_backlog(backlog: Backlog, now: i64) {
     gauge!("soundwatch_due_slots").set(backlog.due as f64);
     gauge!("soundwatch_open_fetches").set(backlog.open as f64);
     let lag = backlog.oldest_at.map_or(0, |at| (now - at).max(0));
     gauge!("soundwatch_slot_lag_seconds").set(lag as f64);
-    Ok(())
 }

@@ -88,7 +88,7 @@ impl Parameter {
     pub(super) fn schema(&self) -> Value {
         match &self.rule {
             Rule::Text => json!({ "type": "string", "minLength": 1, "maxLength": TEXT,
-                "pattern": "^[^\\u0000-\\u001f\\u007f]+$" }),
+                "pattern": "^[^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u001f\\u007f\\s][^\\u0000-\\u001f\\u007f]*$" }),
             Rule::Words(words) => json!({ "type": "string", "enum": words }),
             Rule::Clip => json!({ "type": "string", "pattern": "^[0-9]{15,20}$" }),
             Rule::Region => json!({ "type": "string", "pattern": "^[A-Za-z]{2}$" }),
@@ -101,8 +101,10 @@ impl Parameter {
     pub(super) fn refusal(&self, value: &str) -> Option<String> {
         let (right, is_right) = match &self.rule {
             Rule::Text => (
-                format!("write 1 to {TEXT} letters, and no control characters"),
-                (1..=TEXT).contains(&value.chars().count()) && !value.chars().any(|c| c < ' ' || c == '\x7f'),
+                format!("write 1 to {TEXT} letters, not only blanks, and no control characters"),
+                value.chars().count() <= TEXT
+                    && !value.trim().is_empty()
+                    && !value.chars().any(|c| c < ' ' || c == '\x7f'),
             ),
             Rule::Words(words) => (
                 format!("write one of {}", words.join(", ")),
@@ -191,7 +193,7 @@ mod tests {
             "regoin: there is no such parameter here; there are q, region, state, tag, sort, dir, page; \
              page: write a number from 1 to 1000000; \
              sort: write one of change, title, region, index, newest, state; \
-             q: write 1 to 200 letters, and no control characters; q: give it once"
+             q: write 1 to 200 letters, not only blanks, and no control characters; q: give it once"
         );
     }
 

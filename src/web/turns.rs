@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::middleware::Next;
-use axum::response::Response;
-use tokio::sync::Semaphore;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::Site;
 use crate::clock::Clock;
@@ -18,6 +21,9 @@ const AT_ONCE: f64 = 2.0;
 /// What is used up comes back at this rate.
 const SHARE: f64 = 0.05;
 
+/// The most that is owed, so that after one very long request nobody is shut out for minutes.
+const MOST_OWED: f64 = 0.4;
+
 /// Whether the pass still runs is looked at again after so much waiting.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -25,20 +31,23 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// a pass has begun meanwhile.
 const PLACES: usize = 4;
 
+/// Longer than this nobody waits for a turn.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// Whose turn it is.
 #[derive(Debug)]
 pub struct Turns {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// While a pass runs, one request at a time is worked on.
-    one: tokio::sync::Mutex<()>,
+    one: Arc<tokio::sync::Mutex<()>>,
     allowance: Mutex<Allowance>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
         Self {
-            places: Semaphore::new(PLACES),
-            one: tokio::sync::Mutex::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
+            one: Arc::default(),
             allowance: Mutex::default(),
         }
     }
@@ -73,10 +82,8 @@ impl Allowance {
     /// So much was worked. Without a pass nobody has to wait for it, and it makes no debts.
     fn worked(&mut self, now: Duration, took: Duration, in_turn: bool) {
         let _ = self.wait(now);
-        self.spare -= took.as_secs_f64();
-        if !in_turn {
-            self.spare = self.spare.max(0.0);
-        }
+        let most_owed = if in_turn { -MOST_OWED } else { 0.0 };
+        self.spare = (self.spare - took.as_secs_f64()).max(most_owed);
     }
 }
 
@@ -86,27 +93,52 @@ impl Turns {
     }
 }
 
-/// Works on a request when it is its turn.
-pub(super) async fn in_turn(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    // Real time, also in a demo that lives through days in seconds.
+/// What is held while a request is worked on.
+struct Turn {
+    _place: OwnedSemaphorePermit,
+    /// Only while a pass runs.
+    alone: Option<OwnedMutexGuard<()>>,
+}
+
+/// Waits until a request may be worked on. Real time, also in a demo that lives through days in seconds.
+async fn turn(site: &Site) -> Option<Turn> {
     let (turns, clock) = (&site.turns, Clock::System);
-    // It is never closed.
-    let _place = turns.places.acquire().await;
-    let mut turn = None;
+    let place = Arc::clone(&turns.places).acquire_owned().await.ok()?;
+    let mut alone = None;
     if site.vitals.is_collecting() {
-        turn = Some(turns.one.lock().await);
+        alone = Some(Arc::clone(&turns.one).lock_owned().await);
         while site.vitals.is_collecting()
             && let Some(wait) = turns.with_allowance(|allowance| allowance.wait(clock.monotonic()))
         {
             clock.sleep(wait.min(LOOK_AGAIN)).await;
         }
     }
-    let begun = clock.monotonic();
-    let response = next.run(request).await;
-    let now = clock.monotonic();
-    let took = now.saturating_sub(begun);
-    turns.with_allowance(|allowance| allowance.worked(now, took, turn.is_some()));
-    response
+    Some(Turn { _place: place, alone })
+}
+
+/// Works on a request when it is its turn. The work is a task of its own: it is counted to its end, also when
+/// the visitor has gone, since the database works on as well.
+pub(super) async fn in_turn(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let Ok(Some(turn)) = timeout(PATIENCE, turn(&site)).await else {
+        let why = "slots are being collected, and others have asked before: try again in a while\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")], why).into_response();
+    };
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it ends with the page's own runtime at the latest"
+    )]
+    let work = tokio::spawn(async move {
+        let begun = Clock::System.monotonic();
+        let response = next.run(request).await;
+        let now = Clock::System.monotonic();
+        let (took, alone) = (now.saturating_sub(begun), turn.alone.is_some());
+        site.turns
+            .with_allowance(|allowance| allowance.worked(now, took, alone));
+        drop(turn);
+        response
+    });
+    work.await
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 #[cfg(test)]

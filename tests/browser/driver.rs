@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions, MouseActions, PointerAction};
+use fantoccini::error::CmdError;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -169,16 +170,28 @@ impl Browser {
 
     /// The value of an expression.
     pub(crate) async fn value(&self, expression: &str) -> Value {
-        let script = format!("return {expression}");
-        let value = self.client.execute(&script, Vec::new()).await;
+        let value = self.try_value(expression).await;
         value.unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// Waits until an expression is true.
+    async fn try_value(&self, expression: &str) -> Result<Value, CmdError> {
+        self.client
+            .execute(&format!("return {expression}"), Vec::new())
+            .await
+    }
+
+    /// Waits until an expression is true. A page that is just changing answers with an error.
     pub(crate) async fn until(&self, expression: &str) {
         let begun = Instant::now();
-        while self.value(expression).await != json!(true) {
-            assert!(begun.elapsed() < PATIENCE, "waited in vain until {expression}");
+        loop {
+            let value = self.try_value(expression).await;
+            if matches!(value, Ok(Value::Bool(true))) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "waited in vain until {expression}: {value:?}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
