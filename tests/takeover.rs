@@ -219,8 +219,11 @@ async fn a_claim_that_a_conflict_has_undone_is_made_again() {
     let (claims, ()) = tokio::join!(claim(&session), crossing);
     assert_eq!(claims.len(), 1);
     let undone = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    watching.execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
-    assert_eq!(watching.column(undone).await, ["1"]);
+    // A server process tells its counts when it has nothing to do; it may have come to it twice.
+    while watching.column(undone).await == ["0"] {
+        watching.execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+        tokio::task::yield_now().await;
+    }
     session.close().await.unwrap();
     ledger.end().await;
 }
@@ -362,21 +365,29 @@ async fn a_pass_that_is_dropped_in_the_middle_is_finished_by_the_next(
     let ledger = Ledger::new(backend, 20, move |c| Reply::trend(c, &[1.0]).held_by(&held)).await;
     let session = ledger.session().await;
     let stored = "SELECT count(*) FROM fetches WHERE outcome = 'stored'";
+    // Places that have become free are claimed again two at a time: 7 or 8 more wait, as it comes.
     let stuck = async {
-        while ledger.api.count() < 13 || ledger.value(stored).await != "5" {
+        while ledger.api.count() < 12 || ledger.value(stored).await != "5" {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! { _ = pass(&session) => panic!("it waits"), () = stuck => {} }
     session.collector.store.close().await;
     drop(session);
+    let sent: i64 = ledger
+        .value("SELECT count(*) FROM attempts WHERE state = 'sent'")
+        .await
+        .parse()
+        .unwrap();
+    assert!(sent >= 7, "{sent}");
     gate.add_permits(100);
     ledger.advance(MINUTE);
     ledger.pass().await;
     assert_eq!(ledger.outcomes().await, ["stored - 20"]);
     let states = "SELECT state, count(*) FROM attempts GROUP BY 1 ORDER BY 1";
-    assert_eq!(ledger.rows(states).await, ["answered 20", "unknown 8"]);
-    assert_eq!(ledger.credits().await, 56);
+    let expected = ["answered 20".to_owned(), format!("unknown {sent}")];
+    assert_eq!(ledger.rows(states).await, expected);
+    assert_eq!(ledger.credits().await, 40 + 2 * sent);
     ledger.end().await;
 }
 

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::words::change_words;
 use crate::charts::{LEVELS, bar, level, shade, shares_chart, world_map};
 use crate::clock::{DAY, day_name};
-use crate::history::{Ages, Audience, Audiences, Move, Score, moves};
+use crate::history::{Ages, Audience, Audiences, Move, Score, moves, name_of};
 
 /// The changes of a kind that are told.
 const MOVES: usize = 3;
@@ -70,27 +70,24 @@ fn swatch(shade: usize, words: &str) -> Markup {
     }
 }
 
-/// The ages that are told now, as they were from week to week.
+/// The ages that are told now, as they were from week to week, by the answers that told all of them.
 fn over_time(now: &[Score], ages: &[Ages]) -> Markup {
-    let (Some(first), Some(last)) = (ages.first(), ages.last()) else {
-        return Markup::default();
-    };
-    if ages.len() < 2 {
-        return Markup::default();
-    }
     let share = |of: &Ages, id: &str| {
         let told = of.shares.iter().find(|(told, _)| told == id);
-        told.map_or(0.0, |(_, share)| *share)
+        told.map(|(_, share)| *share)
     };
-    let shares = |of: &Ages| now.iter().map(|age| share(of, &age.id)).collect();
+    let shares = |of: &Ages| -> Option<Vec<f64>> { now.iter().map(|age| share(of, &age.id)).collect() };
     let days: Vec<(i64, Vec<f64>)> = ages
         .iter()
-        .map(|of| (of.fetched_at.div_euclid(DAY), shares(of)))
+        .filter_map(|of| Some((of.fetched_at.div_euclid(DAY), shares(of)?)))
         .collect();
+    let [first, .., last] = days.as_slice() else {
+        return Markup::default();
+    };
     let words = format!(
         "Ages from {} to {}, in percent; the table above has the newest",
-        day_name(first.fetched_at),
-        day_name(last.fetched_at)
+        name_of(first.0),
+        name_of(last.0)
     );
     html! {
         figure {

@@ -88,6 +88,10 @@ impl Store {
     }
 }
 
+/// So few clips or markets stand in the statement one by one: for a list of unknown length Postgres looks at
+/// every row.
+const NAMED: usize = 50;
+
 /// A filter that is not given is left out instead of being NULL: with `$1 IS NULL OR …` SQLite would
 /// use no index.
 fn statement(selection: &Selection, tx: &Tx) -> Result<Statement, StoreError> {
@@ -95,12 +99,20 @@ fn statement(selection: &Selection, tx: &Tx) -> Result<Statement, StoreError> {
     let mut parameters = Vec::new();
     let mut conditions = Vec::new();
     for (column, wanted) in [("clip_id", &selection.clips), ("region", &selection.regions)] {
-        if !wanted.is_empty() {
+        if wanted.is_empty() {
+            continue;
+        }
+        let one_of = if wanted.len() <= NAMED {
+            let first = parameters.len() + 1;
+            parameters.extend(wanted.iter().cloned());
+            let names = (first..=parameters.len()).map(|n| format!("${n}"));
+            names.collect::<Vec<_>>().join(", ")
+        } else {
             let rows: Vec<_> = wanted.iter().map(|text| (text,)).collect();
             parameters.push(json_rows(&rows)?);
-            let n = parameters.len();
-            conditions.push(format!("{column} IN (SELECT value->>0 FROM json_each(${n}))"));
-        }
+            format!("SELECT value->>0 FROM json_each(${})", parameters.len())
+        };
+        conditions.push(format!("{column} IN ({one_of})"));
     }
     if matches!(tx, Tx::Sqlite(_)) && selection.clips.is_empty() && OF_TARGETS.contains(&view.name) {
         conditions.push("clip_id IN (SELECT clip_id FROM targets)".to_owned());

@@ -243,24 +243,30 @@ const AUDIENCES: &str =
             ) AS id
         FROM r
     ),
-    ago AS (SELECT CAST(0 AS BIGINT) AS days UNION ALL SELECT 7 UNION ALL SELECT 30)
-    SELECT n.clip_id, n.region, a.days, e.id, e.first_fetched_at
-    FROM newest AS n
-    JOIN snapshots AS s ON s.id = n.id
-    CROSS JOIN ago AS a
-    JOIN snapshots AS e ON e.id = CASE
-        WHEN a.days = 0 THEN s.id
-        ELSE (
-            SELECT p.id
-            FROM snapshots AS p
-            WHERE p.target_id = s.target_id
-                AND p.period_days = s.period_days
-                AND p.first_fetched_at <= s.last_fetched_at - a.days * 86400
-            ORDER BY p.first_fetched_at DESC, p.id DESC
-            LIMIT 1
-        )
-    END
-    ORDER BY n.clip_id, n.region, a.days";
+    ago AS (SELECT CAST(0 AS BIGINT) AS days UNION ALL SELECT 7 UNION ALL SELECT 30),
+    picked AS MATERIALIZED (
+        SELECT n.clip_id, n.region, a.days, CASE
+            WHEN a.days = 0 THEN s.id
+            ELSE (
+                SELECT p.id
+                FROM snapshots AS p
+                WHERE p.target_id = s.target_id
+                    AND p.period_days = s.period_days
+                    AND p.first_fetched_at <= s.last_fetched_at - a.days * 86400
+                ORDER BY p.first_fetched_at DESC, p.id DESC
+                LIMIT 1
+            )
+        END AS id
+        FROM newest AS n
+        JOIN snapshots AS s ON s.id = n.id
+        CROSS JOIN ago AS a
+    )
+    SELECT p.clip_id, p.region, p.days, p.id, (
+        SELECT e.first_fetched_at FROM snapshots AS e WHERE e.id = p.id
+    ) AS first_fetched_at
+    FROM picked AS p
+    WHERE p.id IS NOT NULL
+    ORDER BY p.clip_id, p.region, p.days";
 
 pub(super) fn keys_json(keys: &[SeriesKey]) -> Result<String, StoreError> {
     let rows: Vec<(&str, &str)> = keys
