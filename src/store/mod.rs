@@ -47,9 +47,9 @@ pub use dialect::sqlite_file;
 pub use error::StoreError;
 use many::Many;
 
-/// Connections of a [`Store::open_reader`]: for the four requests that are worked on at once, two looks at all
+/// Connections of a [`Store::open_reader`]: for the four requests that are worked on at once, three looks at all
 /// targets, and two for health and metrics, which must not wait for those.
-const READERS: u32 = 8;
+const READERS: u32 = 9;
 
 /// An open database.
 #[derive(Clone, Debug)]

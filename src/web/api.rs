@@ -185,9 +185,9 @@ async fn status(
     takes_json(&headers)?;
     check(given, &[])?;
     let (store, now) = (&site.store, site.clock.now());
-    let (forecast, _) = site.forecast(now).await?;
+    let ((forecast, _), states) = tokio::try_join!(site.forecast(now), site.target_states())?;
     let reasons = site.vitals.reasons(now);
-    let (states, budget) = (site.target_states().await?, site.vitals.budget());
+    let budget = site.vitals.budget();
     let pauses = store.pauses().await?.into_iter().map(|(key, pause)| {
         json!({ "fingerprint": key, "reason": pause.reason, "since": rfc3339(pause.since), "until": rfc3339(pause.until) })
     });

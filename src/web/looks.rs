@@ -66,9 +66,11 @@ impl Site {
             let schedules = store.schedules_of_targets().await?;
             let pairs = schedules.iter().map(|(s, zone, _)| (s.as_str(), zone.as_str()));
             let newest = newest_slots(pairs, now);
-            metrics::tell_backlog(store.backlog(&newest, from).await?, now);
+            let (due_now, backlog) =
+                tokio::try_join!(store.due_count(&newest, from), store.backlog(&newest, from))?;
+            metrics::tell_backlog(backlog, now);
             Ok(Plan {
-                due_now: store.due_count(&newest, from).await?,
+                due_now,
                 schedules: Arc::new(schedules),
             })
         };

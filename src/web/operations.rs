@@ -33,13 +33,13 @@ const OUTCOMES: [&str; 6] = ["stored", "confirmed", "no_data", "rejected", "fail
 
 pub(super) async fn page(State(site): State<Arc<Site>>) -> Result<Markup, Failed> {
     let (store, now) = (&site.store, site.clock.now());
-    let (forecast, schedules) = site.forecast(now).await?;
+    let ((forecast, schedules), states) = tokio::try_join!(site.forecast(now), site.target_states())?;
     let scrape = site.recorded.render();
     let content = html! {
         h1 { "Operations" }
         (standing(&site, now))
         (problems(&store.open_alerts().await?, &store.pauses().await?, now))
-        (facts(&site.target_states().await?, metrics::value(&scrape, "soundwatch_requests_per_second"), &forecast))
+        (facts(&states, metrics::value(&scrape, "soundwatch_requests_per_second"), &forecast))
         (budget(&site, &forecast))
         (outcomes(&store.outcomes_by_day(now - DAYS * DAY).await?))
         (wrong(&store.newest_wrong(WRONG).await?))
