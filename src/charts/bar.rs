@@ -5,7 +5,7 @@ use maud::{Markup, html};
 /// A bar as long as `value` is of `most`. The number stands beside it, so it says nothing to those who
 /// don't see it.
 pub fn bar(value: f64, most: f64) -> Markup {
-    let length = if most > 0.0 {
+    let length = if most > 0.0 && value > 0.0 {
         (100.0 * value / most).clamp(0.5, 100.0)
     } else {
         0.0
@@ -27,6 +27,7 @@ mod tests {
             bar(30.0, 90.0).into_string(),
             @r#"<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="full" width="33.3" height="10"></rect></svg>"#
         );
+        assert!(bar(0.0, 50.0).into_string().contains(r#"width="0.0""#));
         assert!(bar(100.0, 50.0).into_string().contains(r#"width="100.0""#));
         assert!(bar(0.0, 0.0).into_string().contains(r#"width="0.0""#));
     }

@@ -42,7 +42,7 @@ fn draw(days: &[(i64, Vec<f64>)], surface: Surface<'_>) -> Drawn {
     let root = surface.into_drawing_area();
     let mut chart = ChartBuilder::on(&root)
         .margin_top(8 * PIXEL)
-        .margin_right(8 * PIXEL)
+        .margin_right(24 * PIXEL)
         .x_label_area_size(24 * PIXEL)
         .y_label_area_size(40 * PIXEL)
         .build_cartesian_2d(
@@ -92,9 +92,9 @@ mod tests {
         assert_eq!(
             areas,
             [
-                "4\" d=\"M400 80l3919 0 0 1379-3919 0",
-                "3\" d=\"M400 1045l3919-138 0 552-3919 0",
-                "2\" d=\"M400 1321l3919-138 0 276-3919 0"
+                "4\" d=\"M400 80l3759 0 0 1379-3759 0",
+                "3\" d=\"M400 1045l3759-138 0 552-3759 0",
+                "2\" d=\"M400 1321l3759-138 0 276-3759 0"
             ]
         );
     }

@@ -131,12 +131,16 @@ async fn gather(
 fn target_why(target: SoundTarget, found: TargetSlots, present: &Present) -> TargetWhy {
     let watched = target.removed_at.is_none();
     let schedule = Schedule::parse(&target.schedule, &target.time_zone).ok();
+    let newest = schedule.as_ref().and_then(|s| s.newest(present.now));
+    // What was asked for by hand in the minute of a slot has taken its place.
+    let taken = found.slots.iter().find(|slot| Some(slot.slot_at) == newest);
+    let scheduled = taken.or(found.newest_scheduled.as_ref());
     let next = schedule
         .filter(|_| watched)
         .and_then(|s| s.next(present.now.max(target.slots_from - 1)));
     let shown = i64::try_from(found.slots.len()).unwrap_or(i64::MAX);
     TargetWhy {
-        now: words::of_present(&target, found.newest_scheduled.as_ref(), present),
+        now: words::of_present(&target, scheduled, present),
         next_slot: next.map(rfc3339),
         earlier_slots: found.of_all - shown,
         slots: found

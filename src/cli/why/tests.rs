@@ -131,6 +131,20 @@ fn a_settled_slot_leaves_nothing_due_and_an_older_one_does_not() {
 }
 
 #[test]
+fn what_was_asked_for_by_hand_in_the_minute_of_a_slot_takes_its_place() {
+    let by_hand = SlotHistory {
+        forced: true,
+        ..slot(SLOT, Some("confirmed"), None)
+    };
+    let found = TargetSlots {
+        slots: vec![by_hand],
+        newest_scheduled: Some(slot(SLOT - DAY, Some("stored"), None)),
+        of_all: 2,
+    };
+    assert_eq!(target_why(target(), found, &present()).now, "nothing is due");
+}
+
+#[test]
 fn a_target_that_left_the_watchlist_says_since_when() {
     let removed = SoundTarget {
         removed_at: Some(NOW),

@@ -86,7 +86,7 @@ pub(super) fn of_reason(word: &str) -> String {
 }
 
 /// How the target stands at this moment: why it is not asked, or that nothing is due. `scheduled` is its
-/// newest slot that was not forced.
+/// newest slot that was not forced, or took the place of such a one.
 pub(super) fn of_present(target: &SoundTarget, scheduled: Option<&SlotHistory>, present: &Present) -> String {
     if let Some(removed_at) = target.removed_at {
         return format!(
