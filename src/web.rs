@@ -39,7 +39,7 @@ use failed::Failed;
 use guard::Guard;
 pub use health::{Reason, Vitals};
 pub use looks::Looks;
-pub use turns::Turns;
+use turns::Turns;
 
 /// Longer than any page or answer takes on a healthy machine.
 const HANDLER: Duration = Duration::from_secs(10);
@@ -60,8 +60,6 @@ pub struct Site {
     pub discover: Option<Discover>,
     /// Live targets by state, and what is due: each takes a look at all targets.
     pub looks: Looks,
-    /// Whose turn it is while a pass runs.
-    pub turns: Turns,
 }
 
 /// All routes, guarded.
@@ -72,7 +70,10 @@ pub fn router(site: Arc<Site>, guard: Guard) -> Router {
         .route("/sounds/{clip_id}", get(sound::page))
         .route("/operations", get(operations::page))
         .nest("/api/v1", api::routes())
-        .route_layer(from_fn_with_state(Arc::clone(&site), turns::in_turn))
+        .route_layer(from_fn_with_state(
+            Turns::beside(site.vitals.clone()),
+            turns::in_turn,
+        ))
         .route("/static/{name}", get(files::file))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

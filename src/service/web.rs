@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::web::guard::Guard;
-use crate::web::{Looks, Site, Turns, Vitals, metrics, router};
+use crate::web::{Looks, Site, Vitals, metrics, router};
 
 /// Connections at once. When one more comes, the oldest goes: who is slow on purpose is older than who
 /// wants to read.
@@ -88,7 +88,6 @@ impl Web {
                 catch_up,
                 discover,
                 looks: Looks::default(),
-                turns: Turns::default(),
             });
             match TcpListener::from_std(bound) {
                 Ok(listener) => serve(listener, site, guard, stop).await,

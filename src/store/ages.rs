@@ -2,31 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{key, keys_json};
+use super::history::{key, keys_json, newest};
 use super::{Store, StoreError, rows};
 use crate::history::Ages;
 use crate::model::SeriesKey;
 
 /// One answer a week of the target that has told it last, for the same window.
-const AGES: &str =
-    "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
-    newest AS (
-        SELECT
-            r.clip_id,
-            r.region,
-            (
-                SELECT s.id
-                FROM targets AS t
-                JOIN snapshots AS s ON s.target_id = t.id
-                WHERE t.clip_id = r.clip_id
-                    AND t.region = r.region
-                    AND EXISTS (SELECT 1 FROM age_scores AS x WHERE x.snapshot_id = s.id)
-                ORDER BY s.last_fetched_at DESC, s.id DESC
-                LIMIT 1
-            ) AS id
-        FROM r
-    ),
-    weekly AS (
+const AGES: &str = newest!(
+    "EXISTS (SELECT 1 FROM age_scores AS x WHERE x.snapshot_id = s.id)",
+    "weekly AS (
         SELECT n.clip_id, n.region, max(e.id) AS id
         FROM newest AS n
         JOIN snapshots AS s ON s.id = n.id
@@ -38,7 +22,8 @@ const AGES: &str =
     JOIN snapshots AS e ON e.id = w.id
     JOIN age_scores AS x ON x.snapshot_id = e.id
     WHERE x.score IS NOT NULL
-    ORDER BY w.clip_id, w.region, e.first_fetched_at, e.id, x.age_level";
+    ORDER BY w.clip_id, w.region, e.first_fetched_at, e.id, x.age_level"
+);
 
 impl Store {
     /// The ages of each, of one answer a week, ascending.

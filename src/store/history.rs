@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::trend_index::index_day;
 use super::{Row, Store, StoreError, json_rows, rows};
 use crate::clock::DAY;
 use crate::history::{Audience, Audiences, Score, Windows};
@@ -117,15 +118,7 @@ impl Store {
 fn by_series(rows: &[Row]) -> Result<BTreeMap<SeriesKey, Vec<IndexDay>>, StoreError> {
     let mut index: BTreeMap<SeriesKey, Vec<IndexDay>> = BTreeMap::new();
     for row in rows {
-        let day = IndexDay {
-            day: row.get("day")?,
-            value: row.get("value")?,
-            low: row.get("low")?,
-            high: row.get("high")?,
-            segment: row.get("segment")?,
-            provisional: row.get("provisional")?,
-        };
-        index.entry(key(row)?).or_default().push(day);
+        index.entry(key(row)?).or_default().push(index_day(row)?);
     }
     Ok(index)
 }
@@ -220,30 +213,40 @@ const WINDOWS: &str =
     GROUP BY n.clip_id, n.region, n.period_days, n.step_days
     ORDER BY n.clip_id, n.region, n.period_days, n.step_days";
 
+/// The CTE `newest`: of each series the newest snapshot for which a condition holds.
+macro_rules! newest {
+    ($told:literal, $select:literal) => {
+        concat!(
+            "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
+            newest AS (
+                SELECT
+                    r.clip_id,
+                    r.region,
+                    (
+                        SELECT s.id
+                        FROM targets AS t
+                        JOIN snapshots AS s ON s.target_id = t.id
+                        WHERE t.clip_id = r.clip_id AND t.region = r.region AND (",
+            $told,
+            ")
+                        ORDER BY s.last_fetched_at DESC, s.id DESC
+                        LIMIT 1
+                    ) AS id
+                FROM r
+            ),
+            ",
+            $select
+        )
+    };
+}
+pub(super) use newest;
+
 /// The newest snapshot that tells who listens, and what its target showed for the same window before.
-const AUDIENCES: &str =
-    "WITH r AS MATERIALIZED (SELECT value->>0 AS clip_id, value->>1 AS region FROM json_each($1)),
-    newest AS (
-        SELECT
-            r.clip_id,
-            r.region,
-            (
-                SELECT s.id
-                FROM targets AS t
-                JOIN snapshots AS s ON s.target_id = t.id
-                WHERE t.clip_id = r.clip_id
-                    AND t.region = r.region
-                    AND (
-                        EXISTS (SELECT 1 FROM country_scores AS x WHERE x.snapshot_id = s.id)
-                        OR EXISTS (SELECT 1 FROM interest_scores AS x WHERE x.snapshot_id = s.id)
-                        OR EXISTS (SELECT 1 FROM age_scores AS x WHERE x.snapshot_id = s.id)
-                    )
-                ORDER BY s.last_fetched_at DESC, s.id DESC
-                LIMIT 1
-            ) AS id
-        FROM r
-    ),
-    ago AS (SELECT CAST(0 AS BIGINT) AS days UNION ALL SELECT 7 UNION ALL SELECT 30),
+const AUDIENCES: &str = newest!(
+    "EXISTS (SELECT 1 FROM country_scores AS x WHERE x.snapshot_id = s.id)
+    OR EXISTS (SELECT 1 FROM interest_scores AS x WHERE x.snapshot_id = s.id)
+    OR EXISTS (SELECT 1 FROM age_scores AS x WHERE x.snapshot_id = s.id)",
+    "ago AS (SELECT CAST(0 AS BIGINT) AS days UNION ALL SELECT 7 UNION ALL SELECT 30),
     picked AS MATERIALIZED (
         SELECT n.clip_id, n.region, a.days, CASE
             WHEN a.days = 0 THEN s.id
@@ -266,7 +269,8 @@ const AUDIENCES: &str =
     ) AS first_fetched_at
     FROM picked AS p
     WHERE p.id IS NOT NULL
-    ORDER BY p.clip_id, p.region, p.days";
+    ORDER BY p.clip_id, p.region, p.days"
+);
 
 pub(super) fn keys_json(keys: &[SeriesKey]) -> Result<String, StoreError> {
     let rows: Vec<(&str, &str)> = keys

@@ -8,6 +8,7 @@ mod write;
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::history::key;
 use super::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::clock::DAY;
 use crate::model::SeriesKey;
@@ -174,7 +175,7 @@ struct Daily {
     period_days: i64,
 }
 
-fn index_day(row: &Row) -> Result<IndexDay, StoreError> {
+pub(super) fn index_day(row: &Row) -> Result<IndexDay, StoreError> {
     Ok(IndexDay {
         day: row.get("day")?,
         value: row.get("value")?,
@@ -182,13 +183,6 @@ fn index_day(row: &Row) -> Result<IndexDay, StoreError> {
         high: row.get("high")?,
         segment: row.get("segment")?,
         provisional: row.get("provisional")?,
-    })
-}
-
-fn key(row: &Row) -> Result<SeriesKey, StoreError> {
-    Ok(SeriesKey {
-        clip_id: row.get("clip_id")?,
-        region: row.get("region")?,
     })
 }
 

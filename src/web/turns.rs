@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::Site;
+use super::Vitals;
 use crate::clock::Clock;
 
 /// Seconds of work for visitors that may be done at once.
@@ -36,21 +36,12 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Whose turn it is.
 #[derive(Debug)]
-pub struct Turns {
+pub(super) struct Turns {
+    vitals: Vitals,
     places: Arc<Semaphore>,
     /// While a pass runs, one request at a time is worked on.
     one: Arc<tokio::sync::Mutex<()>>,
     allowance: Mutex<Allowance>,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(PLACES)),
-            one: Arc::default(),
-            allowance: Mutex::default(),
-        }
-    }
 }
 
 /// Seconds of work that visitors have to spare; below 0 when they have had more.
@@ -88,6 +79,16 @@ impl Allowance {
 }
 
 impl Turns {
+    /// Of a daemon whose passes go first.
+    pub(super) fn beside(vitals: Vitals) -> Arc<Self> {
+        Arc::new(Self {
+            vitals,
+            places: Arc::new(Semaphore::new(PLACES)),
+            one: Arc::default(),
+            allowance: Mutex::default(),
+        })
+    }
+
     fn with_allowance<T>(&self, change: impl FnOnce(&mut Allowance) -> T) -> T {
         change(&mut self.allowance.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -101,13 +102,13 @@ struct Turn {
 }
 
 /// Waits until a request may be worked on. Real time, also in a demo that lives through days in seconds.
-async fn turn(site: &Site) -> Option<Turn> {
-    let (turns, clock) = (&site.turns, Clock::System);
+async fn turn(turns: &Turns) -> Option<Turn> {
+    let clock = Clock::System;
     let place = Arc::clone(&turns.places).acquire_owned().await.ok()?;
     let mut alone = None;
-    if site.vitals.is_collecting() {
+    if turns.vitals.is_collecting() {
         alone = Some(Arc::clone(&turns.one).lock_owned().await);
-        while site.vitals.is_collecting()
+        while turns.vitals.is_collecting()
             && let Some(wait) = turns.with_allowance(|allowance| allowance.wait(clock.monotonic()))
         {
             clock.sleep(wait.min(LOOK_AGAIN)).await;
@@ -118,8 +119,8 @@ async fn turn(site: &Site) -> Option<Turn> {
 
 /// Works on a request when it is its turn. The work is a task of its own: it is counted to its end, also when
 /// the visitor has gone, since the database works on as well.
-pub(super) async fn in_turn(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let Ok(Some(turn)) = timeout(PATIENCE, turn(&site)).await else {
+pub(super) async fn in_turn(State(turns): State<Arc<Turns>>, request: Request, next: Next) -> Response {
+    let Ok(Some(turn)) = timeout(PATIENCE, turn(&turns)).await else {
         let why = "slots are being collected, and others have asked before: try again in a while\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")], why).into_response();
     };
@@ -132,8 +133,7 @@ pub(super) async fn in_turn(State(site): State<Arc<Site>>, request: Request, nex
         let response = next.run(request).await;
         let now = Clock::System.monotonic();
         let (took, alone) = (now.saturating_sub(begun), turn.alone.is_some());
-        site.turns
-            .with_allowance(|allowance| allowance.worked(now, took, alone));
+        turns.with_allowance(|allowance| allowance.worked(now, took, alone));
         drop(turn);
         response
     });
@@ -142,8 +142,89 @@ pub(super) async fn in_turn(State(site): State<Arc<Site>>, request: Request, nex
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "visitors of tests are tasks")]
 mod tests {
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use axum::{Router, http};
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::task::{JoinHandle, yield_now};
+
     use super::*;
+    use crate::config::Budget;
+
+    /// A page that is ready when the gate lets it.
+    struct Page {
+        turns: Arc<Turns>,
+        gate: Arc<Semaphore>,
+    }
+
+    impl Page {
+        fn new() -> Self {
+            let vitals = Vitals::of(Budget {
+                credits_per_request: 2,
+                daily_credits: 10,
+                monthly_credits: 100,
+            });
+            Self {
+                turns: Turns::beside(vitals),
+                gate: Arc::new(Semaphore::new(0)),
+            }
+        }
+
+        fn visit(&self) -> JoinHandle<StatusCode> {
+            let gate = Arc::clone(&self.gate);
+            let page = get(async move || gate.acquire().await.unwrap().forget());
+            let turns = from_fn_with_state(Arc::clone(&self.turns), in_turn);
+            let app = TowerToHyperService::new(Router::new().route("/", page).route_layer(turns));
+            let request = http::Request::new(Body::empty());
+            tokio::spawn(async move { app.call(request).await.unwrap().status() })
+        }
+
+        fn spare(&self) -> f64 {
+            self.turns.with_allowance(|allowance| allowance.spare)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_used_up_the_time_waits_for_the_end_of_the_pass() {
+        let page = Page::new();
+        page.gate.add_permits(1);
+        let collecting = page.turns.vitals.collecting();
+        page.turns
+            .with_allowance(|allowance| allowance.worked(Clock::System.monotonic(), seconds(3), true));
+        let visit = page.visit();
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        assert!(!visit.is_finished(), "it would have to wait for 8 s");
+        drop(collecting);
+        assert_eq!(visit.await.unwrap(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn work_for_a_visitor_who_has_gone_is_counted() {
+        let page = Page::new();
+        let collecting = page.turns.vitals.collecting();
+        let gone = page.visit();
+        while page.turns.places.available_permits() == PLACES {
+            yield_now().await;
+        }
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        assert!(page.turns.places.available_permits() < PLACES, "it is worked on");
+        page.gate.add_permits(1);
+        while page.turns.places.available_permits() < PLACES {
+            yield_now().await;
+        }
+        assert!(page.spare() < AT_ONCE, "{}", page.spare());
+        drop(collecting);
+    }
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

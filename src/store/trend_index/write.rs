@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{DueSeries, extents, index_day, key, lag_counts};
+use super::{DueSeries, extents, index_day, lag_counts};
 use crate::history::{Summary, summary};
 use crate::model::SeriesKey;
+use crate::store::history::key;
 use crate::store::{Many, Store, StoreError, Tx, execute, json_rows, rows, undisturbed};
 use crate::trend::{Index, IndexDay, LAGS, LagCounts};
 
