@@ -1,6 +1,7 @@
 //! The index of series whose windows have changed: computed on the blocking pool in batches, each
 //! written in a transaction of its own.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
@@ -18,6 +19,9 @@ const POINTS: i64 = 20_000;
 /// Beside a pass the index is computed for so many answers at a time: its transactions take the place of
 /// others.
 const WORTHWHILE: usize = 512;
+
+/// After a batch of fewer series it waits for more again.
+pub(super) const SMALL: u64 = 128;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,10 +64,16 @@ impl News {
 }
 
 impl Collector {
-    /// Computes the index of what is marked as long as `go_on` says so. `false`: it can't be done now. What is
-    /// left stays marked: an index that is late is no reason not to collect.
-    pub async fn index(&self, go_on: &dyn Fn() -> bool) -> bool {
-        let done = index_due(&self.store, &self.clock, go_on, &|_| {}).await;
+    /// Computes the index of what is marked as long as `go_on` says so, and batches have `least` series or
+    /// more. `false`: it can't be done now. What is left stays marked: an index that is late is no reason not
+    /// to collect.
+    pub async fn index(&self, least: u64, go_on: &dyn Fn() -> bool) -> bool {
+        let worthwhile = Cell::new(true);
+        let go_on = || worthwhile.get() && go_on();
+        let done = index_due(&self.store, &self.clock, &go_on, &|series| {
+            worthwhile.set(series >= least)
+        })
+        .await;
         if let Err(error) = &done {
             tracing::warn!(%error, "the index is computed later");
         }

@@ -322,7 +322,7 @@ impl Collector {
             let mut possible = true;
             while possible && !over.get() {
                 self.news.enough().await;
-                possible = self.index(&|| !over.get()).await;
+                possible = self.index(index::SMALL, &|| !over.get()).await;
             }
         };
         join(pass, index).await.0

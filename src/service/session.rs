@@ -113,7 +113,7 @@ impl Session {
 
     /// Computes the index of what is marked. `false`: it can't be done now.
     pub async fn index(&self, go_on: &dyn Fn() -> bool) -> bool {
-        self.alive(self.collector.index(go_on)).await
+        self.alive(self.collector.index(1, go_on)).await
     }
 
     /// Makes one pass.

@@ -17,6 +17,9 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Payloads of about 1.5 KB waste less of a page of 8 KiB than of one of 4 KiB.
 const PAGE_SIZE: u32 = 8192;
 
+/// Rows of a SELECT that wait for whoever reads them: with fewer, both threads take turns at every row.
+const ROWS: usize = 1_024;
+
 /// The writer's memory for pages, in KiB as SQLite wants it said.
 const CACHE: &str = "-8000";
 
@@ -47,15 +50,18 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
+        .row_buffer_size(ROWS)
         .disable_statement_logging();
     let write = SqlitePoolOptions::new()
         .max_connections(1)
+        .test_before_acquire(false)
         .acquire_timeout(BUSY)
         .connect_with(options.clone().pragma("cache_size", CACHE))
         .await
         .map_err(|e| StoreError::open(&name, e))?;
     let read = SqlitePoolOptions::new()
         .max_connections(4)
+        .test_before_acquire(false)
         .acquire_timeout(BUSY)
         .idle_timeout(Duration::from_secs(60))
         .connect_lazy_with(options.create_if_missing(false).pragma("query_only", "on"));
@@ -68,10 +74,12 @@ pub(super) fn open_sqlite_reader(url: &str) -> Result<Store, StoreError> {
         .map_err(|e| StoreError::open("SQLite", e))?
         .create_if_missing(false)
         .busy_timeout(BUSY)
+        .row_buffer_size(ROWS)
         .disable_statement_logging()
         .pragma("query_only", "on");
     let pool = || {
         SqlitePoolOptions::new()
+            .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(10))
             .idle_timeout(Duration::from_secs(60))
     };

@@ -12,10 +12,10 @@ use sqlx::{Arguments, AssertSqlSafe};
 use super::{Row, StoreError, Tx};
 
 /// Rows that one statement takes on SQLite, filled up with empty ones: few texts, each prepared once.
-const SIZES: [usize; 3] = [1, 16, 128];
+const SIZES: [usize; 4] = [1, 8, 32, 128];
 
 /// Parameters that one statement has on SQLite, as long as that is more than one row.
-const PARAMETERS: usize = 1_024;
+const PARAMETERS: usize = 2_048;
 
 /// Many rows: each column has a name, a type, and for each item a value.
 pub(crate) struct Many<'a, T> {
@@ -242,9 +242,10 @@ mod tests {
 
     #[rstest]
     #[case(1, &[1])]
-    #[case(2, &[16])]
-    #[case(16, &[16])]
-    #[case(17, &[128])]
+    #[case(2, &[8])]
+    #[case(9, &[32])]
+    #[case(32, &[32])]
+    #[case(33, &[128])]
     #[case(300, &[128, 128, 128])]
     fn rows_go_in_statements_of_few_sizes(#[case] rows: i64, #[case] sizes: &[usize]) {
         let numbers: Vec<i64> = (0..rows).collect();
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_values_of_many_columns_stay_within_what_a_statement_takes() {
-        let numbers = [1; 40];
+        let numbers = [1; 80];
         let wide = (0..20).fold(Many::of(&numbers), |many, _| many.int("n", |n| *n));
         assert!(
             wide.for_sqlite(SQL)
