@@ -21,7 +21,7 @@ const PAGE_SIZE: u32 = 8192;
 const ROWS: usize = 1_024;
 
 /// The writer's memory for pages, in KiB as SQLite wants it said.
-const CACHE: &str = "-8000";
+const CACHE: &str = "-4000";
 
 /// Opens a SQLite file: write-ahead log, one writer (several only wait for each other and fail),
 /// and every commit on disk before it counts, because what it holds was paid for.
