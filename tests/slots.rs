@@ -7,7 +7,7 @@ use common::Backend;
 use common::ledger::{DAY, HOUR, Ledger, MINUTE, NOW, SLOT, clip, pass, target};
 use rstest::rstest;
 use soundwatch::collect::newest_slots;
-use soundwatch::store::due::Backlog;
+use soundwatch::store::backlog::Backlog;
 
 async fn watching(backend: Backend, schedule: &str) -> Ledger {
     let mut ledger = Ledger::steady(backend, 0).await;

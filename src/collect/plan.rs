@@ -4,7 +4,8 @@ use super::{Collector, Tally};
 use crate::model::{Outcome, Reason};
 use crate::schedule::Schedule;
 use crate::store::StoreError;
-use crate::store::due::{Due, Group, GroupSlot, MissedSlot};
+use crate::store::due::{Due, GroupSlot};
+use crate::store::schedules::{Group, MissedSlot};
 
 /// Missed slots that get a row of their own for each target; older ones are summed up in one.
 const MISSED_ROWS: usize = 1_000;

@@ -1,6 +1,7 @@
 //! What a person may write into the file or the environment, and what is said about it.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use rstest::rstest;

@@ -6,6 +6,7 @@
 
 pub mod ages;
 pub mod alerts;
+pub mod backlog;
 pub mod budget;
 pub mod charts;
 pub mod check;
@@ -25,9 +26,11 @@ pub mod periods;
 pub mod report;
 pub mod reports;
 pub mod returned;
+pub mod schedules;
 pub mod settle;
 pub mod spend;
 pub mod status;
+pub mod takeover;
 pub mod targets;
 pub mod times;
 pub mod trend_index;

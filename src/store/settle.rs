@@ -1,6 +1,8 @@
 //! Settling: what came of a batch of attempts, in one transaction, so that one commit serves many.
 
+mod again;
 mod late;
+mod rebuild;
 pub mod reparse;
 mod rows;
 

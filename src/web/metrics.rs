@@ -1,5 +1,5 @@
 //! Metrics for Prometheus: what the daemon counts as it works, and at each scrape what the database says.
-//! No label takes more values than are listed here or in `model.rs`, never one for each target.
+//! No label takes more values than are listed here or in `model/outcome.rs`, never one for each target.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::Site;
 use crate::store::StoreError;
-use crate::store::due::Backlog;
+use crate::store::backlog::Backlog;
 
 /// Bounds of the histograms in seconds: from a local statement to the longest request.
 const SECONDS: [f64; 13] = [

@@ -4,14 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
+use super::again::settle_again;
+use super::rebuild::rebuild;
 pub use super::rows::counted_path;
-use super::rows::{Children, extra, insert_rows, insert_snapshots, step_seconds, with_facts};
-use super::{
-    End, Plan, Settled, Settlement, confirm_snapshots, mark_for_index, update_attempts, update_fetches,
-};
+use super::{Settled, Settlement};
 use crate::model::{Ask, Claim, Content, Outcome, SoundFacts, Window};
-use crate::store::trend_index::{Mark, mark};
-use crate::store::{Many, Row, Store, StoreError, Tx, execute, json_rows, rows};
+use crate::store::{Many, Row, Store, StoreError, execute, json_rows, rows};
 
 /// A kept answer with what the ledger made of it.
 #[derive(Clone, Debug)]
@@ -368,147 +366,4 @@ fn sound_facts(row: &Row) -> Result<SoundFacts, StoreError> {
         music_url: row.get("music_url")?,
         duration_seconds: row.get("duration_seconds")?,
     })
-}
-
-/// Snapshots and their rows, new from their answers. A snapshot that is there keeps its history.
-async fn rebuild(tx: &mut Tx, rebuilt: &[Rebuilt]) -> Result<(), StoreError> {
-    let rows: Vec<(&Rebuilt, Option<String>)> = rebuilt.iter().map(|s| (s, extra(&s.content))).collect();
-    let columns = Many::of(&rows)
-        .int("id", |(s, _)| s.history.id)
-        .int("target_id", |(s, _)| s.target_id)
-        .int("period_days", |(s, _)| s.ask.window.days())
-        .blob("content_hash", |(s, _)| &s.hash[..])
-        .blob("payload_hash", |(s, _)| &s.payload_hash[..])
-        .int("first_fetched_at", |(s, _)| s.history.first_fetched_at)
-        .int("last_fetched_at", |(s, _)| s.history.last_fetched_at)
-        .int("confirmations", |(s, _)| s.history.confirmations)
-        .int("step_seconds", |(s, _)| step_seconds(&s.content))
-        .json("extra", |(_, extra)| extra.as_deref());
-    with_facts(columns, |(s, _)| &s.content.facts)
-        .execute(
-            tx,
-            "WITH r AS ({rows})
-            INSERT INTO snapshots (
-                id, target_id, period_days, content_hash, payload_hash, first_fetched_at, last_fetched_at,
-                confirmations, step_seconds, country_code, rank, rank_diff, on_list_times, promoted, is_commercial,
-                is_search, cml_mid, like_count, liked, disliked, popular_days, current_popularity, extra
-            )
-            SELECT
-                id, target_id, period_days, content_hash, payload_hash, first_fetched_at, last_fetched_at,
-                confirmations, step_seconds, country_code, rank, rank_diff, on_list_times, promoted, is_commercial,
-                is_search, cml_mid, like_count, liked, disliked, popular_days, current_popularity, extra
-            FROM r
-            WHERE true
-            ON CONFLICT (id) DO UPDATE SET
-                target_id = excluded.target_id,
-                period_days = excluded.period_days,
-                content_hash = excluded.content_hash,
-                payload_hash = excluded.payload_hash,
-                step_seconds = excluded.step_seconds,
-                country_code = excluded.country_code,
-                rank = excluded.rank,
-                rank_diff = excluded.rank_diff,
-                on_list_times = excluded.on_list_times,
-                promoted = excluded.promoted,
-                is_commercial = excluded.is_commercial,
-                is_search = excluded.is_search,
-                cml_mid = excluded.cml_mid,
-                like_count = excluded.like_count,
-                liked = excluded.liked,
-                disliked = excluded.disliked,
-                popular_days = excluded.popular_days,
-                current_popularity = excluded.current_popularity,
-                extra = excluded.extra",
-        )
-        .await?;
-    clear_rows(tx, rebuilt).await?;
-    let mut children = Children::default();
-    for snapshot in rebuilt {
-        children.add(snapshot.history.id, &snapshot.content);
-    }
-    children.write(tx).await?;
-    let marks = rebuilt.iter().map(|s| {
-        let (clip, region) = (s.ask.clip_id.as_str(), s.ask.region.as_str());
-        (clip, region, s.history.last_fetched_at)
-    });
-    mark(tx, &marks.collect::<Vec<Mark<'_>>>()).await
-}
-
-async fn clear_rows(tx: &mut Tx, rebuilt: &[Rebuilt]) -> Result<(), StoreError> {
-    macro_rules! clear {
-        ($table:literal) => {
-            concat!(
-                "WITH r AS ({rows}) DELETE FROM ",
-                $table,
-                " WHERE snapshot_id IN (SELECT id FROM r)"
-            )
-        };
-    }
-    let ids = Many::of(rebuilt).int("id", |s| s.history.id);
-    ids.execute(tx, clear!("trend_points")).await?;
-    ids.execute(tx, clear!("country_scores")).await?;
-    ids.execute(tx, clear!("interest_scores")).await?;
-    ids.execute(tx, clear!("age_scores")).await?;
-    ids.execute(tx, clear!("related_items")).await?;
-    Ok(())
-}
-
-/// Settles fetches that were settled otherwise. Each target occurs once.
-async fn settle_again(tx: &mut Tx, round: Vec<&Settlement>) -> Result<Vec<Settled>, StoreError> {
-    let before = snapshots_before(tx, &round).await?;
-    let plan: Vec<Plan<'_>> = round
-        .into_iter()
-        .map(|settlement| {
-            let open = HashSet::from([settlement.claim.fetch_id]);
-            Plan::of(settlement, &open, &before)
-        })
-        .collect();
-    let fetches: Vec<(i64,)> = plan.iter().map(|p| (p.settlement.claim.fetch_id,)).collect();
-    execute!(
-        &mut *tx,
-        "UPDATE fetches
-        SET outcome = NULL, reason = NULL, snapshot_id = NULL, settled_at = NULL
-        WHERE id IN (SELECT CAST(r.value->>0 AS BIGINT) FROM json_each($1) AS r)",
-        json_rows(&fetches)?
-    )?;
-    let stored = insert_snapshots(tx, &plan).await?;
-    confirm_snapshots(tx, &plan).await?;
-    insert_rows(tx, &plan, &stored).await?;
-    update_attempts(tx, &plan).await?;
-    update_fetches(tx, &plan, &stored).await?;
-    mark_for_index(tx, &plan).await?;
-    Ok(plan.iter().map(Plan::settled).collect())
-}
-
-/// The snapshot that each of these targets had shown last before this slot: its ID and the hash of
-/// its content.
-async fn snapshots_before(
-    tx: &mut Tx,
-    round: &[&Settlement],
-) -> Result<HashMap<i64, (i64, Vec<u8>)>, StoreError> {
-    let wanted: Vec<(i64, i64, i64)> = round
-        .iter()
-        .filter(|s| matches!(s.end, End::Content { .. }))
-        .map(|s| (s.claim.target_id, s.claim.ask.window.days(), s.claim.slot_at))
-        .collect();
-    let rows = rows!(
-        tx,
-        "WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
-        SELECT s.target_id, s.id, s.content_hash
-        FROM r
-        JOIN snapshots AS s ON s.id = (
-            SELECT f.snapshot_id
-            FROM fetches AS f
-            JOIN snapshots AS n ON n.id = f.snapshot_id
-            WHERE f.target_id = CAST(r.value->>0 AS BIGINT)
-                AND f.slot_at < CAST(r.value->>2 AS BIGINT)
-                AND n.period_days = CAST(r.value->>1 AS BIGINT)
-            ORDER BY f.slot_at DESC
-            LIMIT 1
-        )",
-        json_rows(&wanted)?
-    )?;
-    rows.iter()
-        .map(|row| Ok((row.get("target_id")?, (row.get("id")?, row.get("content_hash")?))))
-        .collect()
 }
