@@ -5,7 +5,7 @@ mod common;
 
 use common::Backend;
 use common::api::{Call, Reply};
-use common::ledger::{DAILY, DAY, HOUR, Ledger, NOW, clip, pass, target};
+use common::ledger::{DAILY, DAY, HOUR, Ledger, NOW, SLOT, clip, pass, target};
 use rstest::rstest;
 use soundwatch::collect::Cut;
 use soundwatch::model::Outcome;
@@ -246,5 +246,44 @@ async fn an_hourly_schedule_asks_again_within_the_hour_of_the_new_day(
         .rows("SELECT outcome, reason FROM fetches ORDER BY slot_at DESC LIMIT 1")
         .await;
     assert_eq!(newest, ["confirmed -"]);
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_the_budget_cuts_is_recorded_also_when_slots_were_missed_before(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut ledger = Ledger::steady(backend, 3).await;
+    ledger.pass().await;
+    ledger.advance(3 * DAY);
+    // Two of three, in one claim that is cut.
+    ledger.set("budget", "daily_credits", 4);
+    ledger.pass().await;
+    assert_eq!(
+        ledger.outcomes().await,
+        [
+            "confirmed - 2",
+            "skipped budget 1",
+            "skipped missed 6",
+            "stored - 3"
+        ]
+    );
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_slot_that_was_skipped_in_this_minute_is_asked_by_hand(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut ledger = Ledger::steady(backend, 2).await;
+    ledger.clock.set(SLOT);
+    ledger.set("budget", "daily_credits", 0);
+    ledger.pass().await;
+    assert_eq!(ledger.outcomes().await, ["skipped budget 2"]);
+    ledger.set("budget", "daily_credits", 100);
+    ledger.force(Some(&[clip(1)])).await;
+    assert_eq!(ledger.outcomes().await, ["skipped budget 1", "stored - 1"]);
     ledger.end().await;
 }

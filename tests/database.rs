@@ -120,6 +120,7 @@ async fn an_edited_migration_is_refused(#[values(Backend::Sqlite, Backend::Postg
     let expected = "migration 1 of the database is not the one of this soundwatch: one of them was edited\n  \
         help: install the soundwatch that made the database; migrations are never edited";
     assert_eq!(store.migrate().await.unwrap_err().to_string(), expected);
+    assert_eq!(store.require_migrated().await.unwrap_err().to_string(), expected);
     store.close().await;
     ledger.end().await;
 }

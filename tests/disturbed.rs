@@ -18,6 +18,7 @@ use common::ledger::{Ledger, pass};
 use common::{Backend, postgres};
 use soundwatch::collect::{PassError, Stop, Wanted};
 use soundwatch::service::Session;
+use soundwatch::store::{Store, Tx};
 use tokio::sync::Semaphore;
 
 /// A ledger whose API answers only when it is let.
@@ -153,5 +154,32 @@ async fn a_server_without_a_free_connection_loses_nothing() {
     ledger
         .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
         .await;
+    all_stored_once(ledger, 5).await;
+}
+
+/// What SQLite does by itself when the disk is full or fails: it ends the transaction.
+async fn end_behind_its_back(tx: &mut Tx) {
+    let Tx::Sqlite(tx) = tx else { panic!() };
+    sqlx::query("ROLLBACK").execute(&mut **tx).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_has_ended_by_itself_is_not_in_the_way_of_the_next() {
+    let ledger = Ledger::steady(Backend::Sqlite, 5).await;
+    let session = ledger.session().await;
+    let store: &Store = &session.collector.store;
+    let mut write = store.begin().await.unwrap();
+    end_behind_its_back(&mut write).await;
+    drop(write);
+    // As many as there may be connections.
+    let mut reads = Vec::new();
+    for _ in 0..4 {
+        let mut read = store.read().await.unwrap();
+        end_behind_its_back(&mut read).await;
+        reads.push(read);
+    }
+    drop(reads);
+    pass(&session).await;
+    session.close().await.unwrap();
     all_stored_once(ledger, 5).await;
 }

@@ -13,8 +13,8 @@ use common::api::{Call, Reply};
 use common::ledger::{DAY, Ledger, NOW};
 use rstest::rstest;
 use soundwatch::clock::Clock;
-use soundwatch::collect::Stop;
-use soundwatch::collect::index::Indexed;
+use soundwatch::collect::index::{Indexed, index_due};
+use soundwatch::collect::{Stop, Wanted};
 use soundwatch::history::summary;
 use soundwatch::model::SeriesKey;
 use soundwatch::service::reindex;
@@ -252,7 +252,7 @@ async fn what_was_computed_from_windows_that_have_changed_is_not_written(
     live(&ledger, 3).await;
     let store = ledger.store().await;
     store.mark_all_series(NOW).await.unwrap();
-    let mut read = store.series_due(1_000, 0.0).await.unwrap();
+    let mut read = store.series_due(1_000, 0.0).await.unwrap().series;
     assert_eq!((read.len(), read[0].windows.len()), (1, 3));
     // Meanwhile another window comes and is indexed by another worker.
     ledger.pass().await;
@@ -300,12 +300,12 @@ async fn workers_that_begin_at_different_places_compute_different_series(
     let mut seen = Vec::new();
     for place in [0.0, 0.3, 0.6, 0.99] {
         // Two windows of 7 days are more than 7 points; at least one series comes all the same.
-        let due = store.series_due(7, place).await.unwrap();
+        let due = store.series_due(7, place).await.unwrap().series;
         seen.extend(due.into_iter().map(|series| series.key.clip_id));
     }
     let all: Vec<String> = (1..=4).map(common::ledger::clip).collect();
     assert_eq!(seen, all);
-    let due = store.series_due(28, 0.99).await.unwrap();
+    let due = store.series_due(28, 0.99).await.unwrap().series;
     let due: Vec<&str> = due.iter().map(|series| series.key.clip_id.as_str()).collect();
     assert_eq!(due, [&all[3], &all[0]], "after the last comes the first");
     store.close().await;
@@ -357,5 +357,45 @@ async fn restated_days_teach_the_lag_and_every_index_follows(
         .rows("SELECT clip_id, count(*) FROM trend_index WHERE provisional GROUP BY 1 ORDER BY 1")
         .await;
     assert_eq!(provisional.len(), 2, "{provisional:?}");
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn answers_of_several_passes_together_make_an_index_beside_one(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let ledger = ledger(backend, 300).await;
+    let session = ledger.session().await;
+    let stop = Stop::new().1;
+    for _ in 0..2 {
+        let pass = session.collector.pass_and_index(Wanted::Due, &stop, &|_| {});
+        pass.await.unwrap();
+        ledger.advance(DAY);
+    }
+    assert_eq!(ledger.outcomes().await, ["stored - 600"]);
+    assert_ne!(ledger.value("SELECT count(*) FROM index_state").await, "0");
+    session.close().await.unwrap();
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_batch_that_is_small_since_its_windows_are_long_is_followed_by_more(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut ledger = Ledger::steady(backend, 200).await;
+    for target in &mut ledger.wanted {
+        target.period = "120".parse().unwrap();
+    }
+    let session = ledger.session().await;
+    let (store, stop) = (&session.collector.store, Stop::new().1);
+    session.collector.pass(Wanted::Due, &stop, &|_| {}).await.unwrap();
+    // Of 20,000 points that a batch may have: 166 series.
+    let indexed = index_due(store, &ledger.clock, 200, &|| true, &|_| {})
+        .await
+        .unwrap();
+    assert_eq!(indexed.series, 200);
+    session.close().await.unwrap();
     ledger.end().await;
 }

@@ -15,7 +15,7 @@ use common::ledger::{DAY, HOUR, KEY, Ledger, MINUTE, NOW, clip, pass, target};
 use rstest::rstest;
 use soundwatch::collect::Cut;
 use soundwatch::config::ApiKey;
-use soundwatch::model::Outcome;
+use soundwatch::model::{Outcome, Reason};
 
 /// An API that refuses with a status until it is told otherwise (0).
 fn refusing(status: &Arc<AtomicUsize>) -> impl Fn(&Call) -> Reply + use<> {
@@ -320,6 +320,28 @@ async fn a_reload_keeps_the_pause_that_the_api_asked_of_the_same_key_and_no_othe
         session.reconfigure(&ledger.config(), &key).unwrap();
         assert_eq!(session.collector.pace.pause_left(), Duration::from_secs(left));
     }
+    session.close().await.unwrap();
+    ledger.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_shorter_pause_does_not_end_a_longer_one(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let ledger = Ledger::steady(backend, 1).await;
+    let session = ledger.session().await;
+    let store = &session.collector.store;
+    for (reason, until) in [
+        (Reason::RateLimited, NOW + 5 * HOUR),
+        (Reason::Unauthorized, NOW + HOUR),
+    ] {
+        store.pause("key", reason, None, NOW, until).await.unwrap();
+    }
+    assert_eq!(
+        ledger.rows(PAUSES).await,
+        [format!("key unauthorized {NOW} {}", NOW + 5 * HOUR)]
+    );
     session.close().await.unwrap();
     ledger.end().await;
 }

@@ -129,3 +129,27 @@ async fn what_was_asked_for_by_hand_is_not_retried_past_the_next_slot_either(
     assert_eq!(ledger.api.count(), 2);
     ledger.end().await;
 }
+
+#[rstest]
+#[tokio::test]
+async fn slots_that_wait_until_their_next_one_has_come_are_left_to_it(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let script = |call: &Call| match call.of_all {
+        1 => Reply::new(429, "").header("retry-after", 1_500),
+        _ => Reply::trend(call, &[0.5, 1.0]),
+    };
+    let mut ledger = seconds_before_the_next_slot(backend, 600, script).await;
+    ledger.wanted = (1..=4).map(|n| target(n, "@hourly")).collect();
+    ledger.set("api", "max_in_flight", 1);
+    ledger.pass().await;
+    assert_eq!(ledger.clock.now(), NOW + HOUR + 900, "the API was left alone");
+    let mut expected = vec!["0 failed rate_limited"];
+    expected.extend(["0 skipped missed"; 3]);
+    expected.extend(["3600 stored -"; 4]);
+    let mut fetches = ledger.rows(FETCHES).await;
+    fetches.sort();
+    assert_eq!(fetches, expected);
+    assert_eq!(ledger.api.count(), 5, "nothing is paid for twice");
+    ledger.end().await;
+}

@@ -31,6 +31,8 @@ struct Collected {
     /// Slots that wait for the budget.
     waiting: i64,
     targets: Vec<FetchResult>,
+    /// Asked to stop: the rest is still due.
+    stopped: bool,
     #[serde(skip)]
     cut: Option<Cut>,
 }
@@ -126,10 +128,7 @@ async fn pass(config: &Config, session: &Session, forced: &Forced, stop: Stop) -
         let followed = follow(&collector.store, forced, minute, stop, &progress, || true).await?;
         return Ok(followed.map_or_else(
             || Collected::new(Vec::new(), None),
-            |f| Collected {
-                cut: cut.or(f.cut),
-                ..f
-            },
+            |f| Collected::new(f.targets, cut.or(f.cut)),
         ));
     }
     progress.end();
@@ -265,6 +264,7 @@ impl Collected {
             credits,
             waiting: 0,
             targets,
+            stopped: cut == Some(Cut::Stopped),
             cut,
         }
     }

@@ -1,7 +1,8 @@
 //! A page of slots, asked: places are claimed as they become free, and not before, so that what is
 //! marked as sent really is on its way; and answers are settled as many together as are waiting.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -100,7 +101,12 @@ impl Collector {
             if claimable && permitted && writing.len() < self.store.writers() {
                 permitted = false;
                 let slots = 1 + self.pace.try_more(free.min(page.queue.len()) - 1);
-                writing.push(self.write(Write::Claim(page.claim(slots)), tally));
+                let due = self.not_outlived(page.take(slots));
+                if due.is_empty() {
+                    continue;
+                }
+                page.claiming = true;
+                writing.push(self.write(Write::Claim(due), tally));
             }
             if writing.len() < self.store.writers() {
                 // Beside another transaction only if it is worth its while.
@@ -132,6 +138,18 @@ impl Collector {
                 () = stopping.wait(), if open => {}
             }
         }
+    }
+
+    /// Without the slots whose next one has come since they were read, e.g. while the API wanted to be left
+    /// alone: the next pass asks that one, and notes these as missed.
+    fn not_outlived(&self, mut due: Vec<Due>) -> Vec<Due> {
+        let mut known = HashMap::new();
+        due.retain(|due| {
+            let slot = (due.schedule.clone(), due.time_zone.clone(), due.slot_at);
+            let is_newest = known.entry(slot);
+            due.forced || *is_newest.or_insert_with(|| self.before_next_slot(due, Duration::ZERO))
+        });
+        due
     }
 
     async fn write(&self, write: Write, tally: &Tally<'_>) -> Written {
@@ -228,8 +246,7 @@ impl Progress {
         free >= places.div_ceil(CLAIM_PART) && self.answers.len() <= places
     }
 
-    fn claim(&mut self, slots: usize) -> Vec<Due> {
-        self.claiming = true;
+    fn take(&mut self, slots: usize) -> Vec<Due> {
         self.queue.drain(..slots).collect()
     }
 

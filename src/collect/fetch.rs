@@ -164,7 +164,7 @@ impl Collector {
     }
 
     /// Whether the target's next slot is still to come after this wait.
-    fn before_next_slot(&self, due: &Due, wait: Duration) -> bool {
+    pub(super) fn before_next_slot(&self, due: &Due, wait: Duration) -> bool {
         let seconds = i64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
         let at = self.clock.now().saturating_add(seconds);
         next_slot(due).is_none_or(|next| at < next)

@@ -1,7 +1,6 @@
 //! The index of series whose windows have changed: computed on the blocking pool in batches, each
 //! written in a transaction of its own.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
@@ -9,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::Collector;
 use crate::clock::Clock;
-use crate::store::trend_index::{Computed, DueSeries};
+use crate::store::trend_index::{Computed, DueBatch, DueSeries};
 use crate::store::{Store, StoreError};
 use crate::trend::{Doubts, LagCounts, Series, index};
 
@@ -20,8 +19,8 @@ const POINTS: i64 = 20_000;
 /// others.
 const WORTHWHILE: usize = 512;
 
-/// After a batch of fewer series it waits for more again.
-pub(super) const SMALL: u64 = 128;
+/// When fewer series than that are left it waits for more again.
+pub(super) const SMALL: usize = 128;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,21 +58,20 @@ impl News {
     /// Waits until looking is worth its while.
     pub(super) async fn enough(&self) {
         self.enough.notified().await;
+    }
+
+    /// What has been settled until now is being looked at.
+    pub(super) fn looked_at(&self) {
         self.answers.store(0, Ordering::Relaxed);
     }
 }
 
 impl Collector {
-    /// Computes the index of what is marked as long as `go_on` says so, and batches have `least` series or
-    /// more. `false`: it can't be done now. What is left stays marked: an index that is late is no reason not
-    /// to collect.
-    pub async fn index(&self, least: u64, go_on: &dyn Fn() -> bool) -> bool {
-        let worthwhile = Cell::new(true);
-        let go_on = || worthwhile.get() && go_on();
-        let done = index_due(&self.store, &self.clock, &go_on, &|series| {
-            worthwhile.set(series >= least)
-        })
-        .await;
+    /// Computes the index of what is marked as long as `go_on` says so, until fewer than `least` series are
+    /// left. `false`: it can't be done now. What is left stays marked: an index that is late is no reason not to
+    /// collect.
+    pub async fn index(&self, least: usize, go_on: &dyn Fn() -> bool) -> bool {
+        let done = index_due(&self.store, &self.clock, least, go_on, &|_| {}).await;
         if let Err(error) = &done {
             tracing::warn!(%error, "the index is computed later");
         }
@@ -81,11 +79,12 @@ impl Collector {
     }
 }
 
-/// Computes the index of every series that is marked, until none is or `go_on` says no. `progress` hears
-/// of every batch how many series it had.
+/// Computes the index of every series that is marked, in batches, until one that had all of them has fewer
+/// than `least`, or `go_on` says no. `progress` hears of every batch how many series it had.
 pub async fn index_due(
     store: &Store,
     clock: &Clock,
+    least: usize,
     go_on: &dyn Fn() -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Indexed, StoreError> {
@@ -95,7 +94,7 @@ pub async fn index_due(
             done.stopped = true;
             return Ok(done);
         }
-        let due = store.series_due(POINTS, fastrand::f64()).await?;
+        let DueBatch { series: due, more } = store.series_due(POINTS, fastrand::f64()).await?;
         if due.is_empty() {
             return Ok(done);
         }
@@ -112,6 +111,9 @@ pub async fn index_due(
             .sum::<u64>();
         computed.iter().for_each(tell);
         progress(computed.len() as u64);
+        if !more && computed.len() < least {
+            return Ok(done);
+        }
     }
 }
 

@@ -249,6 +249,11 @@ impl Tally<'_> {
         edit(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    fn all_settled(&self) -> u64 {
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.settled()
+    }
+
     fn found(&self, slots: usize) {
         (self.observe)(Event::Found(slots));
     }
@@ -289,14 +294,16 @@ impl Collector {
         let page = self.page(scope, true).await?;
         let found = u64::try_from(page.len()).unwrap_or(u64::MAX);
         let full = i64::try_from(found) == Ok(self.page_size());
+        let settled_before = tally.all_settled();
         let (cut, probed) = self.ask_page(page, stop, &tally).await?;
         if let Some(cut) = &cut {
             self.skip_rest(scope, cut, &tally).await?;
         }
+        let settled = tally.all_settled() - settled_before;
         let mut report = tally.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         // What the budget did not pay for gets its reason in the next pass; slots that others hold are
         // no reason to look again at once.
-        let left = full || report.settled() < found;
+        let left = full || settled < found;
         report.more = cut.is_none() && (probed || left && report.requests > 0);
         report.cut = cut;
         Ok(report)
@@ -322,7 +329,10 @@ impl Collector {
             let mut possible = true;
             while possible && !over.get() {
                 self.news.enough().await;
-                possible = self.index(index::SMALL, &|| !over.get()).await;
+                if !over.get() {
+                    self.news.looked_at();
+                    possible = self.index(index::SMALL, &|| !over.get()).await;
+                }
             }
         };
         join(pass, index).await.0

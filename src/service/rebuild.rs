@@ -32,7 +32,7 @@ pub async fn reparse(
     alone(config, clock, async |store| {
         progress(Reading::Kept(store.kept_answers().await?));
         let reparsed = reparse::reparse(store, stop, &|answers| progress(Reading::Read(answers))).await?;
-        index_due(store, clock, &|| !stop.requested(), &|_| {}).await?;
+        index_due(store, clock, 1, &|| !stop.requested(), &|_| {}).await?;
         Ok(reparsed)
     })
     .await
@@ -58,7 +58,7 @@ pub async fn reindex(
     alone(config, clock, async |store| {
         progress(Indexing::Marked(store.mark_all_series(clock.now()).await?));
         let computed = |series| progress(Indexing::Computed(series));
-        let indexed = index_due(store, clock, &|| !stop.requested(), &computed).await?;
+        let indexed = index_due(store, clock, 1, &|| !stop.requested(), &computed).await?;
         let (fit, _) = store.index_fit().await?;
         Ok((indexed, fit))
     })

@@ -48,10 +48,12 @@ impl Signals {
         // Without a receiver nobody is left who would have to stop.
         let _ = stop.send(true);
         tokio::select! {
-            () = self.next() => {}
-            () = tokio::time::sleep(DEADLINE) => {}
+            () = self.next() => tracing::warn!("stopped at once"),
+            () = tokio::time::sleep(DEADLINE) => tracing::warn!(
+                seconds = DEADLINE.as_secs(),
+                "stopped: what was in flight has not ended in time"
+            ),
         }
-        tracing::warn!("stopped at once");
         std::process::exit(INTERRUPTED)
     }
 

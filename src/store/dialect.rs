@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 
 use super::{Missing, Store, StoreError};
 use crate::owner;
@@ -19,6 +19,10 @@ const PAGE_SIZE: u32 = 8192;
 
 /// Rows of a SELECT that wait for whoever reads them: with fewer, both threads take turns at every row.
 const ROWS: usize = 1_024;
+
+/// Statements that are kept prepared: a pass has some hundred, with each size of `VALUES`, and to prepare one
+/// takes ten times as long as to run it.
+const STATEMENTS: usize = 200;
 
 /// The writer's memory for pages, in KiB as SQLite wants it said.
 const CACHE: &str = "-4000";
@@ -51,17 +55,14 @@ pub(super) async fn open_sqlite(url: &str, missing: Missing) -> Result<Store, St
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .row_buffer_size(ROWS)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging();
-    let write = SqlitePoolOptions::new()
-        .max_connections(1)
-        .test_before_acquire(false)
+    let write = pool(1)
         .acquire_timeout(BUSY)
         .connect_with(options.clone().pragma("cache_size", CACHE))
         .await
         .map_err(|e| StoreError::open(&name, e))?;
-    let read = SqlitePoolOptions::new()
-        .max_connections(4)
-        .test_before_acquire(false)
+    let read = pool(4)
         .acquire_timeout(BUSY)
         .idle_timeout(Duration::from_secs(60))
         .connect_lazy_with(options.create_if_missing(false).pragma("query_only", "on"));
@@ -77,16 +78,25 @@ pub(super) fn open_sqlite_reader(url: &str) -> Result<Store, StoreError> {
         .row_buffer_size(ROWS)
         .disable_statement_logging()
         .pragma("query_only", "on");
-    let pool = || {
-        SqlitePoolOptions::new()
-            .test_before_acquire(false)
+    let visitors = |connections| {
+        pool(connections)
             .acquire_timeout(Duration::from_secs(10))
             .idle_timeout(Duration::from_secs(60))
     };
     Ok(Store::Sqlite {
-        write: pool().max_connections(1).connect_lazy_with(options.clone()),
-        read: pool().max_connections(super::READERS).connect_lazy_with(options),
+        write: visitors(1).connect_lazy_with(options.clone()),
+        read: visitors(super::READERS).connect_lazy_with(options),
     })
+}
+
+/// A connection in a file needs no asking whether it is still there. But when the disk is full or fails,
+/// SQLite ends a transaction by itself, and sqlx goes on counting it: every later one would fail, or read
+/// an old state for ever. Such a connection is closed.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 /// Makes the file before SQLite does, which gives those beside it to the same owner. When this fails,

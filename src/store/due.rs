@@ -170,7 +170,7 @@ impl Store {
                 "SELECT f.target_id, f.slot_at, f.forced, t.clip_id, t.region, t.period, t.schedule, t.time_zone
                 FROM fetches AS f
                 JOIN targets AS t ON t.id = f.target_id
-                WHERE f.outcome IS NULL AND f.worker_id IS NULL AND f.forced AND f.slot_at = $1 AND t.removed_at IS NULL
+                WHERE f.outcome IS NULL AND f.worker_id IS NULL AND f.slot_at = $1 AND t.removed_at IS NULL
                 ORDER BY
                     coalesce((SELECT max(n.last_fetched_at) FROM snapshots AS n WHERE n.target_id = t.id), 0),
                     t.id

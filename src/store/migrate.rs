@@ -101,8 +101,27 @@ impl Store {
                 found,
                 needed: NEWEST,
             }),
-            _ => Ok(()),
+            _ => self.require_unedited().await,
         }
+    }
+
+    async fn require_unedited(&self) -> Result<(), StoreError> {
+        let mut tx = self.read().await?;
+        let known = match &tx {
+            super::Tx::Sqlite(_) => migrator(&SQLITE),
+            super::Tx::Postgres(_) => migrator(&POSTGRES),
+        };
+        let applied = rows!(
+            &mut tx,
+            "SELECT version, checksum FROM _sqlx_migrations ORDER BY version"
+        )?;
+        for (migration, row) in known.iter().zip(&applied) {
+            let checksum: Vec<u8> = row.get("checksum")?;
+            if checksum != *migration.checksum {
+                return Err(StoreError::Edited(migration.version));
+            }
+        }
+        Ok(())
     }
 
     /// The newest migration that has been applied; 0 for an empty database.

@@ -24,7 +24,7 @@ impl Store {
         pause_of(&mut tx, key_fingerprint).await
     }
 
-    /// Pauses a key; a pause that is on already is prolonged.
+    /// Pauses a key; a pause that is on already is prolonged, never shortened.
     pub async fn pause(
         &self,
         key_fingerprint: &str,
@@ -40,7 +40,7 @@ impl Store {
             VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (key_fingerprint) DO UPDATE SET
                 reason = excluded.reason,
-                until = excluded.until,
+                until = CASE WHEN key_pauses.until < excluded.until THEN excluded.until ELSE key_pauses.until END,
                 target_id = excluded.target_id",
             key_fingerprint,
             reason.as_str(),

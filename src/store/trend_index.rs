@@ -36,6 +36,15 @@ pub struct DueSeries {
     pub newest: i64,
 }
 
+/// Series that are computed together.
+#[derive(Clone, Debug, Default)]
+pub struct DueBatch {
+    /// At least one, if any is due.
+    pub series: Vec<DueSeries>,
+    /// More are marked than these.
+    pub more: bool,
+}
+
 /// A target of which new windows are settled: its sound and region, and when.
 pub(super) type Mark<'a> = (&'a str, &'a str, i64);
 
@@ -133,11 +142,11 @@ impl Store {
     /// Series to compute with their windows: at least one, if any is due, and together not many more
     /// than so many points. `place`, from 0 to below 1, says where to begin among the next ones: workers
     /// that begin at different places seldom compute the same.
-    pub async fn series_due(&self, points: i64, place: f64) -> Result<Vec<DueSeries>, StoreError> {
+    pub async fn series_due(&self, points: i64, place: f64) -> Result<DueBatch, StoreError> {
         let mut tx = self.read().await?;
-        let due = keys_due(&mut tx, points, place).await?;
+        let (due, more) = keys_due(&mut tx, points, place).await?;
         if due.is_empty() {
-            return Ok(Vec::new());
+            return Ok(DueBatch::default());
         }
         let mut series: Vec<DueSeries> = Vec::new();
         let mut places: HashMap<SeriesKey, usize> = HashMap::new();
@@ -162,7 +171,7 @@ impl Store {
                 }
             }
         }
-        Ok(series)
+        Ok(DueBatch { series, more })
     }
 }
 
@@ -206,18 +215,19 @@ async fn lag_counts(tx: &mut Tx) -> Result<LagCounts, StoreError> {
     clippy::cast_precision_loss,
     reason = "marks are some hundreds"
 )]
-async fn keys_due(tx: &mut Tx, points: i64, place: f64) -> Result<Vec<(i64, SeriesKey)>, StoreError> {
+async fn keys_due(tx: &mut Tx, points: i64, place: f64) -> Result<(Vec<(i64, SeriesKey)>, bool), StoreError> {
     let marks = rows!(
         &mut *tx,
         "SELECT clip_id, region FROM index_due ORDER BY clip_id, region LIMIT $1",
         MARKS
     )?;
     let mut keys: Vec<SeriesKey> = marks.iter().map(key).collect::<Result<_, _>>()?;
+    let marked = keys.len();
     let begin = ((place * keys.len() as f64) as usize).min(keys.len());
     keys.rotate_left(begin);
     keys.truncate(SERIES);
     if keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
     let extents = extents(tx, &keys.iter().collect::<Vec<_>>()).await?;
     let mut sum = 0;
@@ -228,7 +238,8 @@ async fn keys_due(tx: &mut Tx, points: i64, place: f64) -> Result<Vec<(i64, Seri
     let fitting = keys.iter().take_while(|key| fits(key)).count();
     keys.truncate(fitting.max(1));
     let newest = |key: &SeriesKey| extents.get(key).map_or(0, |extent| extent.newest);
-    Ok(keys.into_iter().map(|key| (newest(&key), key)).collect())
+    let more = keys.len() < marked;
+    Ok((keys.into_iter().map(|key| (newest(&key), key)).collect(), more))
 }
 
 /// What there is of a series.
