@@ -100,7 +100,7 @@ SELECT id, 1, 'answered', claimed_at, settled_at, 200, CASE WHEN outcome = 'reje
     CASE WHEN outcome = 'rejected' THEN NULL WHEN outcome = 'no_data' THEN 'deprecated' ELSE 'success' END, 2, 1400
 FROM fetches
 WHERE outcome IN ('stored', 'confirmed', 'no_data', 'rejected');
-UPDATE attempts SET error = '$: expected value at line 1 column 1' WHERE fetch_id = 12;
+UPDATE attempts SET error = 'the body is not JSON: expected value at line 1 column 1; it begins "<html>"' WHERE fetch_id = 12;
 INSERT INTO attempts (fetch_id, n, state, sent_at, settled_at, http_status, credits, latency_ms, error) VALUES
     (6, 1, 'unknown', 20486 * 86400 + 22500, 20486 * 86400 + 22530, NULL, 2, NULL, 'no answer within 30s'),
     (6, 2, 'unknown', 20486 * 86400 + 22531, 20486 * 86400 + 22561, NULL, 2, NULL, 'no answer within 30s'),
