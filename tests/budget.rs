@@ -9,6 +9,7 @@ use common::ledger::{DAILY, DAY, HOUR, Ledger, NOW, SLOT, clip, pass, target};
 use rstest::rstest;
 use soundwatch::collect::Cut;
 use soundwatch::model::Outcome;
+use soundwatch::store::due::Scope;
 
 #[rstest]
 #[case::of_the_day("daily_credits")]
@@ -283,6 +284,14 @@ async fn a_slot_that_was_skipped_in_this_minute_is_asked_by_hand(
     ledger.pass().await;
     assert_eq!(ledger.outcomes().await, ["skipped budget 2"]);
     ledger.set("budget", "daily_credits", 100);
+    let store = ledger.store().await;
+    store.hand_over(Some(&[clip(1)]), SLOT).await.unwrap();
+    let due = store.due(Scope::Forced(SLOT), 0, false, 9).await.unwrap();
+    assert!(
+        due[0].forced,
+        "whoever waits for it waits in vain if it gives way to the next slot"
+    );
+    store.close().await;
     ledger.force(Some(&[clip(1)])).await;
     assert_eq!(ledger.outcomes().await, ["skipped budget 1", "stored - 1"]);
     ledger.end().await;

@@ -167,7 +167,7 @@ impl Store {
             Scope::Scheduled(slots) => scheduled(&mut tx, slots, catch_up_from, again, limit).await?,
             Scope::Forced(minute) => rows!(
                 &mut tx,
-                "SELECT f.target_id, f.slot_at, f.forced, t.clip_id, t.region, t.period, t.schedule, t.time_zone
+                "SELECT f.target_id, f.slot_at, TRUE AS forced, t.clip_id, t.region, t.period, t.schedule, t.time_zone
                 FROM fetches AS f
                 JOIN targets AS t ON t.id = f.target_id
                 WHERE f.outcome IS NULL AND f.worker_id IS NULL AND f.slot_at = $1 AND t.removed_at IS NULL
